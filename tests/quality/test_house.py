@@ -74,7 +74,9 @@ def test_forbidden_words(pattern: str) -> None:
     here = Path(__file__)
     guilty = [
         str(path.relative_to(ROOT))
-        for path in tracked("*.py", "*.go", "*.md", "*.toml", "*.yml", "*.yaml", "justfile", ".ci/*")
+        for path in tracked(
+            "*.py", "*.go", "*.md", "*.toml", "*.yml", "*.yaml", "justfile", ".ci/*"
+        )
         if path != here and re.search(pattern, path.read_text())
     ]
     assert guilty == []
