@@ -1,0 +1,150 @@
+"""The Corefile that `mlplugin up` writes, and the resolvers it forwards to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplugin.bundled.ports import Endpoint
+from mlplugin.errors import ConfigError, UsageError
+from mlplugin.verdict import Level, Threat
+
+ACTIONS = ("observe", "nxdomain", "nodata", "refuse", "drop", "sinkhole")
+RESOLV_CONF = Path("/etc/resolv.conf")
+FORWARD_TARGET = re.compile(r"(?:(dns|tls)://)?([^/%]+?)(%[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a Corefile for `up` is made of. `rules` are checked `on` lines without the `on`."""
+
+    dns: Endpoint
+    service: str
+    spool: Path
+    ready: Endpoint
+    metrics: Endpoint
+    forward: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """The Corefile.
+
+        PROXY protocol headers are taken from this machine alone, so that `replay` can carry
+        a capture's client addresses; everyone else's address is the one they send from.
+        """
+        rules = "".join(f"        on {rule}\n" for rule in self.rules)
+        return f"""\
+# Written by `mlplugin up` at every start. To change it, copy it and use `--corefile`.
+.:{self.dns.port} {{
+    bind {self.dns.host}
+    proxyproto {{
+        allow 127.0.0.1/32 ::1/128
+    }}
+    errors
+    ready {self.ready}
+    prometheus {self.metrics}
+    mlplugin {{
+{rules}        service {self.service}
+        spool {quoted(self.spool)}
+    }}
+    cache
+    forward . {" ".join(self.forward)} {{
+        policy sequential
+    }}
+}}
+"""
+
+
+def quoted(path: Path) -> str:
+    """Write a path as one Corefile word.
+
+    Raises ConfigError for the characters that a Corefile cannot hold.
+    """
+    text = str(path)
+    if any(mark in text for mark in '"\n{}$'):
+        raise ConfigError(f"{text}: a Corefile cannot hold this path, choose one with --data")
+    return f'"{text}"' if re.search(r"\s|#", text) else text
+
+
+def check_rule(text: str) -> str:
+    """Give an `on` rule as the Corefile has it: a verdict or threat, and an action.
+
+    Raises UsageError.
+    """
+    subjects = [str(value) for value in (*Level, *Threat) if str(value) != str(Level.BENIGN)]
+    words = text.split()
+    if len(words) < 2 or words[0] not in subjects:
+        wanted = ", ".join(subjects)
+        raise UsageError(f'--on "{text}": write VERDICT|THREAT ACTION, where the first is {wanted}')
+    if words[1] not in ACTIONS:
+        raise UsageError(f'--on "{text}": the action is one of {", ".join(ACTIONS)}')
+    addresses = words[2:]
+    if addresses and (words[1] != "sinkhole" or len(addresses) > 2):
+        raise UsageError(f'--on "{text}": only sinkhole takes addresses, one IPv4 and one IPv6')
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise UsageError(f'--on "{text}": {address} is no IP address') from None
+    return " ".join(words)
+
+
+def forward_targets(given: Sequence[str], dns: Endpoint) -> tuple[str, ...]:
+    """Where queries go: the targets given, or the machine's resolvers but not `dns` itself.
+
+    Raises UsageError for a target that is none, ConfigError if nothing is left.
+    """
+    if given:
+        return tuple(check_target(target) for target in given)
+    targets = tuple(target for target in system_resolvers() if not _is(target, dns))
+    if not targets:
+        raise ConfigError(
+            f"{RESOLV_CONF} names no resolver to forward to: give one with --forward 192.0.2.53"
+        )
+    return targets
+
+
+def check_target(target: str) -> str:
+    """Give a forward target as CoreDNS takes it. Raises UsageError if it is none."""
+    match = FORWARD_TARGET.fullmatch(target.strip())
+    if match is None or not _host_is_address(match[2]):
+        raise UsageError(
+            f"--forward {target!r}: write 192.0.2.53, 192.0.2.53:5353, [2001:db8::53]:53 "
+            "or tls://192.0.2.53"
+        )
+    return target.strip()
+
+
+def _host_is_address(text: str) -> bool:
+    bracketed = re.fullmatch(r"\[([^]]+)\](?::\d+)?", text)
+    plain = re.fullmatch(r"([\d.]+)(?::\d+)?", text)
+    host = bracketed[1] if bracketed else plain[1] if plain else text
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def system_resolvers(lines: Iterable[str] | None = None) -> list[str]:
+    """The `nameserver` addresses of resolv.conf, at most three as in the C library."""
+    if lines is None:
+        try:
+            lines = RESOLV_CONF.read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+    words = [line.split() for line in lines]
+    found = [row[1] for row in words if len(row) > 1 and row[0] == "nameserver"]
+    return [address for address in found if _host_is_address(address.partition("%")[0])][:3]
+
+
+def _is(target: str, dns: Endpoint) -> bool:
+    """Whether forwarding to a resolver (on port 53) would ask ourselves, round and round."""
+    if dns.port != 53:
+        return False
+    address = ipaddress.ip_address(target.partition("%")[0])
+    own = ipaddress.ip_address(dns.host)
+    return address == own or (own.is_unspecified and address.is_loopback)

@@ -1,0 +1,140 @@
+"""Addresses to listen on: reading them, finding out beforehand whether they can be had."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplugin.errors import PortError, UsageError
+
+TCP_LISTEN = "0A"
+# Linux names a socket by its family in /proc/net.
+TABLES = {
+    (socket.AF_INET, socket.SOCK_STREAM): "tcp",
+    (socket.AF_INET, socket.SOCK_DGRAM): "udp",
+    (socket.AF_INET6, socket.SOCK_STREAM): "tcp6",
+    (socket.AF_INET6, socket.SOCK_DGRAM): "udp6",
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An IP address and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """The usual text form, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """IPv4 or IPv6."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    @property
+    def reachable_host(self) -> str:
+        """Where a client on this machine finds what listens here."""
+        address = ipaddress.ip_address(self.host)
+        if not address.is_unspecified:
+            return self.host
+        return "::1" if address.version == 6 else "127.0.0.1"
+
+    @property
+    def reachable(self) -> Endpoint:
+        """The endpoint as a client on this machine dials it."""
+        return Endpoint(self.reachable_host, self.port)
+
+
+def parse_endpoint(text: str, default_port: int) -> Endpoint:
+    """Read `ADDRESS`, `ADDRESS:PORT`, `[IPv6]:PORT`, `:PORT` or `localhost:PORT`.
+
+    Raises UsageError.
+    """
+    match = re.fullmatch(r"\[([^]]*)\](?::(\d+))?|([^:]*)(?::(\d+))?", text.strip())
+    if match:
+        host, port = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+    else:
+        host, port = text.strip(), None
+    host = {"": "0.0.0.0", "localhost": "127.0.0.1"}.get(host, host)  # noqa: S104 - as `:53` says
+    number = default_port if port is None else int(port)
+    try:
+        host = str(ipaddress.ip_address(host))
+    except ValueError:
+        raise UsageError(f"{text!r} is no address: write it as 127.0.0.1:1053") from None
+    if number > 65535:
+        raise UsageError(f"{text!r}: a port is at most 65535")
+    return Endpoint(host, number)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Give a TCP port that is free just now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def require_free(endpoint: Endpoint, kinds: tuple[socket.SocketKind, ...], option: str) -> None:
+    """Raise PortError, in one line that says what to do, if the endpoint cannot be had.
+
+    `kinds` are the socket kinds to be listened on; `option` is what moves it elsewhere.
+    """
+    for kind in kinds:
+        with socket.socket(endpoint.family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((endpoint.host, endpoint.port))
+            except OSError as fault:
+                raise PortError(_refusal(endpoint, kind, option, fault)) from None
+
+
+def _refusal(endpoint: Endpoint, kind: socket.SocketKind, option: str, fault: OSError) -> str:
+    where = f"{endpoint} ({'TCP' if kind == socket.SOCK_STREAM else 'UDP'})"
+    if fault.errno == errno.EADDRINUSE:
+        user = who_listens(endpoint, kind)
+        by = f" by {user}" if user else ""
+        return f"{where} is in use{by}: stop it, or choose another port with {option}"
+    if fault.errno == errno.EACCES:
+        return (
+            f"no right to listen on {where}: choose a port from 1024 up with {option}, "
+            f"run as root, or `sysctl net.ipv4.ip_unprivileged_port_start={endpoint.port}`"
+        )
+    if fault.errno == errno.EADDRNOTAVAIL:
+        return f"{endpoint.host} is no address of this machine: choose one with {option}"
+    return f"cannot listen on {where}: {fault.strerror}"
+
+
+def who_listens(endpoint: Endpoint, kind: socket.SocketKind) -> str | None:
+    """Name the process that holds the port, as far as Linux lets this user see it."""
+    inodes = set(_inodes(endpoint, kind))
+    if not inodes:
+        return None
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            for handle in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(handle.readlink()) in inodes:
+                        name = (process / "comm").read_text().strip()
+                        return f"{name} (process {process.name})"
+    return None
+
+
+def _inodes(endpoint: Endpoint, kind: socket.SocketKind) -> Iterator[str]:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            rows = (Path("/proc/net") / TABLES[family, kind]).read_text().splitlines()[1:]
+            for row in rows:
+                columns = row.split()
+                listens = kind == socket.SOCK_DGRAM or columns[3] == TCP_LISTEN
+                if listens and int(columns[1].rpartition(":")[2], 16) == endpoint.port:
+                    yield f"socket:[{columns[9]}]"

@@ -1,0 +1,154 @@
+"""What `mlplugin up` runs: a data directory, a Corefile, the service and CoreDNS."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlplugin.bundled.child import Child, Printer
+from mlplugin.bundled.corefile import Layout, check_rule, forward_targets
+from mlplugin.bundled.ports import Endpoint, free_port, require_free
+from mlplugin.bundled.supervisor import (
+    COREDNS_PATIENCE,
+    SERVICE_PATIENCE,
+    Part,
+    Supervisor,
+    answers_ok,
+)
+from mlplugin.errors import ConfigError, StoreError
+
+BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+BANNER = re.compile(r"CoreDNS-\d")
+LISTENS = re.compile(r"(?:\w+://)?\S*:\d+(?: on \S+)?")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked `up` for. `corefile`, if given, is used as it is."""
+
+    dns: Endpoint
+    http: Endpoint
+    data: Path
+    forward: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    store: str | None = None
+    corefile: Path | None = None
+
+
+@dataclass
+class System:
+    """A system that is ready to be started, and what can be said about it."""
+
+    supervisor: Supervisor
+    coredns: Child
+    service_url: str
+    ready_url: str | None
+    metrics_url: str | None
+    forward: tuple[str, ...]
+
+    def listening(self) -> list[str]:
+        """The lines in which CoreDNS says where it listens."""
+        return [line for line in self.coredns.lines if LISTENS.fullmatch(line)]
+
+
+@contextlib.contextmanager
+def held(data: Path) -> Iterator[None]:
+    """Make the data directory and hold it, so that no second system runs on it.
+
+    Raises ConfigError if it cannot be made or written, StoreError if it is held.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        handle = (data / "up.lock").open("a+")
+    except OSError as fault:
+        raise ConfigError(
+            f"the data directory {data} cannot be used ({fault.strerror}): choose one with --data"
+        ) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "another process"
+            raise StoreError(
+                f"{data} is in use by another `mlplugin up` (process {holder}): "
+                "stop it, or choose another directory with --data"
+            ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str], None]) -> System:
+    """Check what can be checked beforehand, write the Corefile, and set up both parts.
+
+    Raises the errors of `errors` with one line each: ports in use, wrong rules, no resolver.
+    """
+    require_free(wishes.http, (socket.SOCK_STREAM,), "--http")
+    service_url = f"http://{wishes.http.reachable}"
+    layout = None if wishes.corefile else _layout(wishes, service_url)
+    corefile = _written(wishes, layout)
+    coredns = Child("coredns", [str(binary), "-conf", str(corefile)], printer)
+    service = Child("service", _service_command(wishes), printer)
+    ready_url = f"http://{layout.ready}/ready" if layout else None
+
+    def coredns_ready() -> bool:
+        started = any(BANNER.match(line) for line in coredns.lines)
+        return started and (ready_url is None or answers_ok(ready_url))
+
+    parts = [
+        Part(coredns, coredns_ready, COREDNS_PATIENCE),
+        Part(service, lambda: answers_ok(f"{service_url}/readyz"), SERVICE_PATIENCE),
+    ]
+    return System(
+        supervisor=Supervisor(parts, say),
+        coredns=coredns,
+        service_url=service_url,
+        ready_url=ready_url,
+        metrics_url=f"http://{layout.metrics}/metrics" if layout else None,
+        forward=layout.forward if layout else (),
+    )
+
+
+def _layout(wishes: Wishes, service_url: str) -> Layout:
+    forward = forward_targets(wishes.forward, wishes.dns)
+    rules = tuple(check_rule(rule) for rule in wishes.rules)
+    require_free(wishes.dns, BOTH, "--dns")
+    loopback = "127.0.0.1"
+    return Layout(
+        dns=wishes.dns,
+        service=service_url,
+        spool=wishes.data.resolve() / "spool",
+        ready=Endpoint(loopback, free_port(loopback)),
+        metrics=Endpoint(loopback, free_port(loopback)),
+        forward=forward,
+        rules=rules,
+    )
+
+
+def _written(wishes: Wishes, layout: Layout | None) -> Path:
+    if layout is None:
+        given = wishes.corefile
+        if given is None or not given.is_file():
+            raise ConfigError(f"--corefile {given}: there is no such file")
+        return given.resolve()
+    corefile = wishes.data.resolve() / "Corefile"
+    try:
+        corefile.write_text(layout.text(), encoding="utf-8")
+    except OSError as fault:
+        raise ConfigError(f"{corefile} cannot be written: {fault.strerror}") from None
+    return corefile
+
+
+def _service_command(wishes: Wishes) -> list[str]:
+    command = [sys.executable, "-P", "-m", "mlplugin", "serve", "--http", str(wishes.http)]
+    command += ["--data", str(wishes.data)]
+    return [*command, "--store", wishes.store] if wishes.store else command

@@ -1,0 +1,132 @@
+"""`mlplugin up`: CoreDNS with the plugin and the service, in one go."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+import platformdirs
+
+from mlplugin.bundled.child import Printer
+from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.bundled.system import System, Wishes, assemble, held
+from mlplugin.cli.coredns import coredns_binary
+from mlplugin.errors import UsageError
+
+START_SECONDS = 90.0
+
+EXAMPLES = """\b
+Examples:
+  mlplugin up
+  mlplugin up --on "malicious nxdomain" --on "phishing sinkhole"
+  mlplugin up --dns 0.0.0.0:53 --forward 192.0.2.53,tls://192.0.2.54
+  mlplugin up --corefile Corefile --http 127.0.0.1:8080
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--dns", default="127.0.0.1:1053", show_default=True, metavar="ADDR", help="Where DNS listens."
+)
+@click.option(
+    "--http",
+    default="127.0.0.1:5000",
+    show_default=True,
+    metavar="ADDR",
+    help="Where the service and the dashboard listen.",
+)
+@click.option(
+    "--forward",
+    multiple=True,
+    metavar="ADDR[,ADDR]",
+    help="Resolvers to forward to.  [default: this machine's]",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where history, spool and Corefile are kept.  [default: the user's data folder]",
+)
+@click.option("--store", metavar="URL", help="The store, where it is not the embedded one.")
+@click.option(
+    "--corefile",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="Use this Corefile, as it is, in place of the written one.",
+)
+@click.option(
+    "--on",
+    "rules",
+    multiple=True,
+    metavar="'VERDICT ACTION'",
+    help="What to do with a verdict or a threat; may be repeated.  [default: observe]",
+)
+@click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
+def up(
+    *,
+    dns: str,
+    http: str,
+    forward: tuple[str, ...],
+    data: Path | None,
+    store: str | None,
+    corefile: Path | None,
+    rules: tuple[str, ...],
+    full: bool,
+) -> None:
+    """Run a resolver that judges every query, with its history, on this machine.
+
+    CoreDNS with the plugin and the service on the embedded store; Ctrl-C stops both.
+    """
+    if corefile and (rules or forward):
+        raise UsageError("--corefile is used as it is: write --on and --forward into the file")
+    wishes = Wishes(
+        dns=parse_endpoint(dns, 53),
+        http=parse_endpoint(http, 5000),
+        data=data or platformdirs.user_data_path("mlplugin", appauthor=False),
+        forward=tuple(part for text in forward for part in text.split(",") if part.strip()),
+        rules=rules,
+        store=store,
+        corefile=corefile,
+    )
+    sys.exit(_run(wishes, full))
+
+
+def _run(wishes: Wishes, full: bool) -> int:
+    """Run until a signal comes; the exit status is 130 after Ctrl-C, else 0."""
+    binary = coredns_binary(full=full)
+    printer = Printer(sys.stderr)
+    try:
+        with held(wishes.data):
+            system = assemble(wishes, binary, printer, lambda line: click.echo(line, err=True))
+            with system.supervisor.signals():
+                try:
+                    if system.supervisor.start(START_SECONDS):
+                        _introduce(system, wishes)
+                        system.supervisor.watch()
+                finally:
+                    system.supervisor.stop()
+            return 130 if system.supervisor.stopped_by == signal.SIGINT else 0
+    finally:
+        printer.close()
+
+
+def _introduce(system: System, wishes: Wishes) -> None:
+    """Say on stdout where everything is and what to try."""
+    if wishes.corefile is None:
+        dns = wishes.dns.reachable
+        click.echo(f"DNS        {wishes.dns}, forwarding to {', '.join(system.forward)}")
+    else:
+        dns = None
+        click.echo(f"DNS        {', '.join(system.listening()) or 'no server'} ({wishes.corefile})")
+    click.echo(f"Dashboard  {system.service_url}/")
+    if system.metrics_url:
+        click.echo(f"Metrics    {system.metrics_url} and {system.service_url}/metrics")
+    click.echo(f"Data       {wishes.data.resolve()}")
+    if dns is not None:
+        click.echo(f"Try        dig @{dns.host} -p {dns.port} example.org")
+        click.echo(f"       or  echo example.org | mlplugin replay - --dns {dns}")
+    click.echo(f"Look up    mlplugin queries --service {system.service_url} --limit 5")
+    click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
