@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from mlplugin.errors import UsageError
 from mlplugin.replay.capture import PCAP_MAGIC, PCAPNG_MAGIC, CutShortError, from_capture
@@ -18,12 +18,14 @@ from mlplugin.replay.query import Query
 
 GZIP_MAGIC = b"\x1f\x8b"
 PEEKED = 512
+BUFFER = 1 << 16
 
 
 class Source:
     """Queries of a Zeek dns.log (TSV or JSON), a pcap or pcapng, or a list; gzip too.
 
     `skipped` counts what could not be sent, by reason; `fault` says where a damaged file ended.
+    Use it as a context manager.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,17 +38,35 @@ class Source:
             self.size = None if str(path) == "-" else path.stat().st_size
         except OSError as fault:
             raise UsageError(f"{path}: {fault.strerror}") from None
-        self._content = io.BufferedReader(cast("io.RawIOBase", self._raw), 1 << 16)
+        self._content: BinaryIO = self._raw
+        self._lines: io.TextIOWrapper | None = None
         self.kind = ""
-        self._open()
+        try:
+            self._look()
+        except UsageError:
+            self.close()
+            raise
 
-    def _open(self) -> None:
+    def __enter__(self) -> Self:
+        """Give the source itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; standard input stays open."""
+        if self._raw is not sys.stdin.buffer:
+            self._raw.close()
+
+    def _look(self) -> None:
         """Look at the first octets, through gzip, and settle what the file is."""
         try:
-            while self._content.peek(2)[:2] == GZIP_MAGIC:
-                unpacked = gzip.GzipFile(fileobj=self._content)
-                self._content = io.BufferedReader(cast("io.RawIOBase", unpacked), 1 << 16)
-            start = self._content.peek(PEEKED)[:PEEKED]
+            start = self._peeked()
+            if start.startswith(GZIP_MAGIC):
+                self._content = cast("BinaryIO", gzip.GzipFile(fileobj=self._content))
+                start = self._peeked()
         except (OSError, EOFError, zlib.error) as fault:
             raise UsageError(f"{self.path}: {fault}") from None
         self.kind = _kind(start)
@@ -54,6 +74,11 @@ class Source:
             raise UsageError(
                 f"{self.path} is no Zeek dns.log, pcap, pcapng or list of names (or a gzip of one)"
             )
+
+    def _peeked(self) -> bytes:
+        buffered = io.BufferedReader(cast("io.RawIOBase", self._content), BUFFER)
+        self._content = cast("BinaryIO", buffered)
+        return buffered.peek(PEEKED)[:PEEKED]
 
     @property
     def has_clients(self) -> bool:
@@ -81,8 +106,9 @@ class Source:
             self.skipped[reason] += 1
 
         if self.kind == "capture":
-            return from_capture(cast("BinaryIO", self._content), skip)
+            return from_capture(self._content, skip)
         lines = io.TextIOWrapper(self._content, encoding="utf-8", errors="surrogateescape")
+        self._lines = lines  # it would close the file with its own end
         reader = {"names": from_names, "zeek json": from_zeek_json, "zeek tsv": from_zeek_tsv}
         return reader[self.kind](lines, skip)
 
