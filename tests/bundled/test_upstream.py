@@ -71,7 +71,7 @@ def data(answer: dns.message.Message) -> list[str]:
     ],
 )
 def test_answers(
-    upstream: Upstream, name: str, kind: str, rcode: str, expected: list[str], tcp: bool
+    *, upstream: Upstream, name: str, kind: str, rcode: str, expected: list[str], tcp: bool
 ) -> None:
     answer = ask(upstream, name, kind, tcp)
     assert dns.rcode.to_text(answer.rcode()) == rcode

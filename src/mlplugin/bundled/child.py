@@ -88,13 +88,11 @@ class Child:
         self._printer = printer
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
-        self.lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
-        # The one who waits for a line is woken by every line and by the end.
-        self._heard = threading.Condition()
+        self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
     def start(self) -> None:
         """Start it, in a process group of its own: a Ctrl-C at the terminal is not for it."""
-        self.lines.clear()
+        self._lines.clear()
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -113,14 +111,13 @@ class Child:
         self._reader.start()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        for line in process.stdout or ():
-            text = line.rstrip("\n")
-            with self._heard:
-                self.lines.append(text)
-                self._heard.notify_all()
-            self._printer.write(f"{self.name}: {text}")
-        with self._heard:
-            self._heard.notify_all()
+        if process.stdout is None:
+            return
+        with process.stdout as output:
+            for line in output:
+                text = line.rstrip("\n")
+                self._lines.append(text)
+                self._printer.write(f"{self.name}: {text}")
 
     @property
     def pid(self) -> int:
@@ -137,11 +134,15 @@ class Child:
         """Whether it is alive."""
         return self._process is not None and self._process.poll() is None
 
+    def said(self) -> list[str]:
+        """The lines that it printed last, the newest at the end."""
+        return list(self._lines)
+
     def last_words(self) -> str:
         """What it said last, for the message about its end."""
         if self._reader is not None and not self.running():
             self._reader.join(2)
-        said = [line for line in self.lines if line.strip()]
+        said = [line for line in self.said() if line.strip()]
         return said[-1] if said else "it said nothing"
 
     def stop(self, patience: float) -> bool:
@@ -160,8 +161,6 @@ class Child:
                 process.wait()
         if self._reader is not None:
             self._reader.join(2)
-        if process.stdout is not None:
-            process.stdout.close()
         return clean
 
     def kill(self) -> None:

@@ -55,7 +55,7 @@ class System:
 
     def listening(self) -> list[str]:
         """The lines in which CoreDNS says where it listens."""
-        return [line for line in self.coredns.lines if LISTENS.fullmatch(line)]
+        return [line for line in self.coredns.said() if LISTENS.fullmatch(line)]
 
 
 @contextlib.contextmanager
@@ -101,7 +101,7 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
     ready_url = f"http://{layout.ready}/ready" if layout else None
 
     def coredns_ready() -> bool:
-        started = any(BANNER.match(line) for line in coredns.lines)
+        started = any(BANNER.match(line) for line in coredns.said())
         return started and (ready_url is None or answers_ok(ready_url))
 
     parts = [

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import pytest
+
+from mlplugin.bundled.ports import Endpoint, free_port, parse_endpoint, require_free, who_listens
+from mlplugin.errors import PortError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("127.0.0.1:1053", Endpoint("127.0.0.1", 1053)),
+        ("192.0.2.1", Endpoint("192.0.2.1", 53)),
+        ("localhost:5300", Endpoint("127.0.0.1", 5300)),
+        (":5300", Endpoint("0.0.0.0", 5300)),
+        ("[::1]:5300", Endpoint("::1", 5300)),
+        ("[2001:DB8::1]", Endpoint("2001:db8::1", 53)),
+        ("2001:db8::1", Endpoint("2001:db8::1", 53)),
+    ],
+)
+def test_endpoints(text: str, expected: Endpoint) -> None:
+    assert parse_endpoint(text, 53) == expected
+    assert parse_endpoint(str(expected), 1) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["nowhere:53", "127.0.0.1:65536", "127.0.0.1:dns", "1.2.3", "[::1"]
+)
+def test_what_is_no_endpoint(text: str) -> None:
+    with pytest.raises(UsageError, match=r"127\.0\.0\.1:1053|at most 65535"):
+        parse_endpoint(text, 53)
+
+
+def test_where_a_client_finds_it() -> None:
+    assert str(Endpoint("0.0.0.0", 53).reachable) == "127.0.0.1:53"
+    assert str(Endpoint("::", 53).reachable) == "[::1]:53"
+    assert str(Endpoint("192.0.2.1", 53).reachable) == "192.0.2.1:53"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["tcp", "udp"])
+def test_a_port_in_use_is_named_with_its_user(kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_INET, kind) as other:
+        # As CoreDNS binds: without a look beforehand, a second one would share the port.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        endpoint = Endpoint("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(PortError) as caught:
+            require_free(endpoint, (socket.SOCK_STREAM, socket.SOCK_DGRAM), "--dns")
+        message = str(caught.value)
+        assert str(endpoint) in message
+        assert "--dns" in message
+        assert "\n" not in message
+        if sys.platform.startswith("linux"):
+            assert f"(process {os.getpid()})" in message
+    require_free(endpoint, (kind,), "--dns")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_nobody_listens_on_a_free_port() -> None:
+    assert who_listens(Endpoint("127.0.0.1", free_port()), socket.SOCK_STREAM) is None
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(PortError, match=r"192\.0\.2\.1 is no address of this machine"):
+        require_free(Endpoint("192.0.2.1", 1053), (socket.SOCK_DGRAM,), "--dns")
+
+
+def test_a_port_without_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(PortError, match=r"no right to listen on 127\.0\.0\.1:53 \(TCP\).*--dns"):
+        require_free(Endpoint("127.0.0.1", 53), (socket.SOCK_STREAM,), "--dns")
