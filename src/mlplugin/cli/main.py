@@ -1,0 +1,141 @@
+"""The command group: commands by a table, imported when called; errors as one line."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from mlplugin import __version__
+from mlplugin.errors import MlpluginError
+
+EXIT_USAGE = 2
+EXIT_PART_MISSING = 3
+EXIT_INTERRUPTED = 130
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what the list of commands says of it."""
+
+    place: str  # module:attribute
+    says: str
+
+
+# In the order in which help lists them. Only the module of the command that runs is imported.
+COMMANDS = {
+    "up": Entry("mlplugin.cli.up:up", "Run a resolver that judges every query."),
+    "replay": Entry("mlplugin.cli.replay:replay", "Send a capture, log or list through DNS."),
+    "classify": Entry("mlplugin.cli.classify:classify", "Judge names offline."),
+    "queries": Entry("mlplugin.cli.queries:queries", "Search the history."),
+    "vet": Entry("mlplugin.cli.vet:vet", "Say what a name is: benign, honeypot or blocked."),
+    "serve": Entry("mlplugin.cli.serve:serve", "Run the service alone."),
+    "export": Entry("mlplugin.cli.export:export", "Write the history to a file."),
+    "check": Entry("mlplugin.cli.check:check", "Check the configuration and the model."),
+    "selftest": Entry("mlplugin.cli.selftest:selftest", "See whether detection works, end to end."),
+    "coredns": Entry("mlplugin.cli.coredns:coredns", "Run the bundled CoreDNS as it is."),
+    "train": Entry("mlplugin.cli.train:train", "Fit a model."),
+    "evaluate": Entry("mlplugin.cli.evaluate:evaluate", "Measure a model."),
+    "models": Entry("mlplugin.cli.models:models", "List, promote and roll back models."),
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Name every command."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and give a command, None if there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.place.split(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if error.name is None:
+                raise
+            raise MlpluginError(
+                f"`{cmd_name}` needs the module {error.name}, which is not installed: "
+                f"pip install 'mlplugin[train]' has everything"
+            ) from error
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{entry.place} is no click command")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table, so that help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.says) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: mlplugin classify --explain example.org",
+)
+@click.version_option(__version__, prog_name="mlplugin")
+@click.option(
+    "--config",
+    envvar="MLPLUGIN_CONFIG",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The configuration, a TOML file; MLPLUGIN_CONFIG names it too.",
+)
+@click.pass_context
+def cli(ctx: click.Context, *, config: Path | None) -> None:
+    """Judge DNS queries with a trained model, act on them, and keep their history."""
+    ctx.obj = config
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give the exit status: 0, 1, 2, 3 or 130, never a stack trace for a mistake.
+
+    Args:
+        arguments: in place of those of the process.
+    """
+    try:
+        status = cli.main(arguments, prog_name="mlplugin", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except (MlpluginError, click.ClickException, OSError) as error:
+        return _complain(error)
+    return status if isinstance(status, int) else 0
+
+
+def _complain(error: MlpluginError | click.ClickException | OSError) -> int:
+    """Say in one line what went wrong, and give the exit status."""
+    if isinstance(error, MlpluginError):
+        message, status = str(error), error.exit_code
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return EXIT_USAGE
+    elif isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "mlplugin"
+        message = f"{error.format_message().rstrip('.')}; `{command} --help` says what there is"
+        status = EXIT_USAGE
+    elif isinstance(error, BrokenPipeError):
+        _discard_stdout()  # its reader has gone, as `| head` does: not a word
+        return 0
+    else:
+        where = f": {error.filename}" if error.filename else ""
+        message, status = f"{error.strerror or error}{where}", EXIT_PART_MISSING
+        if error.errno == errno.ENOSPC:
+            _discard_stdout()
+    click.echo(f"mlplugin: {' '.join(message.split())}", err=True)
+    return status
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere, so that the end of the process does not trip over it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
