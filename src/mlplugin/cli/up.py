@@ -64,7 +64,9 @@ Examples:
     help="What to do with a verdict or a threat; may be repeated.  [default: observe]",
 )
 @click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
+@click.pass_obj
 def up(
+    config: Path | None,
     *,
     dns: str,
     http: str,
@@ -74,7 +76,7 @@ def up(
     corefile: Path | None,
     rules: tuple[str, ...],
     full: bool,
-) -> None:
+) -> int:
     """Run a resolver that judges every query, with its history, on this machine.
 
     CoreDNS with the plugin and the service on the embedded store; Ctrl-C stops both.
@@ -89,11 +91,12 @@ def up(
         rules=rules,
         store=store,
         corefile=corefile,
+        config=config,
     )
-    sys.exit(_run(wishes, full))
+    return _run(wishes, full=full)
 
 
-def _run(wishes: Wishes, full: bool) -> int:
+def _run(wishes: Wishes, *, full: bool) -> int:
     """Run until a signal comes; the exit status is 130 after Ctrl-C, else 0."""
     binary = coredns_binary(full=full)
     printer = Printer(sys.stderr)
