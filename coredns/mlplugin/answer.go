@@ -1,0 +1,221 @@
+package mlplugin
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/policy"
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/qname"
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+)
+
+const (
+	// maxTargets bounds how many aliases of one answer are judged; resolvers give up
+	// on chains long before.
+	maxTargets = 64
+	// rebindingScore is the score of a private address given for a public name.
+	rebindingScore = 30
+)
+
+// answerJudge looks through the answer to one query for something worse than the
+// ruling on its question.
+type answerJudge struct {
+	query *query
+	// rule rules on an alias target.
+	rule    func(name string) ruling
+	targets int
+	// worst is the ruling so far, and where says what it is about.
+	worst ruling
+	where string
+	// name is what worst is a ruling on.
+	name string
+}
+
+// judgeAnswer says how bad the answer is, never better than the question was.
+func (q *query) judgeAnswer(res *dns.Msg, rule func(string) ruling) answerJudge {
+	j := answerJudge{query: q, rule: rule, worst: q.ruling, name: q.name}
+	if q.ruling.permitted() {
+		return j
+	}
+	for _, record := range res.Answer {
+		if j.worst.Level == verdict.Malicious {
+			break
+		}
+		switch rr := record.(type) {
+		case *dns.CNAME:
+			j.target(rr.Target)
+		case *dns.DNAME:
+			j.target(rr.Target)
+		case *dns.HTTPS:
+			j.service(&rr.SVCB)
+		case *dns.SVCB:
+			j.service(rr)
+		case *dns.A:
+			j.address(rr.A)
+		case *dns.AAAA:
+			j.address(rr.AAAA)
+		}
+	}
+	return j
+}
+
+// service judges what an SVCB or HTTPS record points to.
+func (j *answerJudge) service(rr *dns.SVCB) {
+	if rr.Target != "." { // the owner itself
+		j.target(rr.Target)
+	}
+	for _, pair := range rr.Value {
+		var hints []net.IP
+		switch value := pair.(type) {
+		case *dns.SVCBIPv4Hint:
+			hints = value.Hint
+		case *dns.SVCBIPv6Hint:
+			hints = value.Hint
+		}
+		for _, hint := range hints {
+			j.address(hint)
+		}
+	}
+}
+
+// target judges a name that the answer leads to.
+func (j *answerJudge) target(presentation string) {
+	name := qname.Canonical(presentation)
+	if name == j.query.name || j.targets == maxTargets {
+		return
+	}
+	j.targets++
+	if r := j.rule(name); r.Level > j.worst.Level {
+		j.worst, j.name, j.where = r, name, "alias target "+name
+	}
+}
+
+// address judges an address that the answer gives.
+func (j *answerJudge) address(ip net.IP) {
+	address, ok := netip.AddrFromSlice(ip)
+	if !ok || j.worst.Level == verdict.Malicious {
+		return
+	}
+	address = address.Unmap()
+	switch side, rule := j.query.snapshot.lists.MatchAddr(address); side {
+	case policy.Allowed:
+		return
+	case policy.Denied:
+		j.worst = denied()
+		j.where = "address " + address.String() + " in " + rule.String()
+		return
+	}
+	if j.worst.Level < verdict.Suspicious && j.rebinds(address) {
+		j.worst = ruling{step: byAnswer, Verdict: verdict.Verdict{
+			Level: verdict.Suspicious, Source: verdict.Answer, Score: rebindingScore,
+		}}
+		j.where = "answer " + address.String() + " is a private address for a public name"
+	}
+}
+
+// nat64 is the prefix under which IPv6-only networks reach IPv4 (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// rebinds says whether the address lets a stranger's name reach into this network.
+// 0.0.0.0 and :: are how other resolvers block.
+func (j *answerJudge) rebinds(address netip.Addr) bool {
+	if nat64.Contains(address) {
+		b := address.As16()
+		address = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	private := address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast()
+	if !private || !j.query.ruling.strange() {
+		return false
+	}
+	if address.Is4() && address.IsLoopback() && isListLookup(j.query.name) {
+		return false
+	}
+	return !j.query.handler.isStaticHost(j.query.presentation, address)
+}
+
+// isStaticHost says whether the hosts plugin of this server gives the address to the name.
+func (h *Handler) isStaticHost(name string, address netip.Addr) bool {
+	for _, hosts := range h.hosts {
+		found := hosts.LookupStaticHostV4(name)
+		if address.Is6() {
+			found = hosts.LookupStaticHostV6(name)
+		}
+		for _, ip := range found {
+			if known, ok := netip.AddrFromSlice(ip); ok && known.Unmap() == address {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isListLookup says whether the canonical name asks a list on the DNS about something,
+// whose answers are codes in 127.0.0.0/8 (RFC 5782): a reversed address or a hash,
+// followed by the list's zone.
+func isListLookup(name string) bool {
+	labels := dns.SplitDomainName(name)
+	if len(labels) < 3 {
+		return false
+	}
+	return len(labels) >= 6 && all(labels[:4], isOctet) ||
+		len(labels) >= 34 && all(labels[:32], isNibble) ||
+		isHash(labels[0])
+}
+
+func all(labels []string, is func(string) bool) bool {
+	for _, label := range labels {
+		if !is(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isOctet(label string) bool {
+	value := 0
+	for i := range len(label) {
+		if label[i] < '0' || label[i] > '9' {
+			return false
+		}
+		value = value*10 + int(label[i]-'0')
+	}
+	return len(label) > 0 && len(label) <= 3 && value <= 255
+}
+
+func isNibble(label string) bool { return len(label) == 1 && isHex(label) }
+
+// isHash says whether the label is as long as a hash in hexadecimal, or longer than
+// words are in base 32.
+func isHash(label string) bool {
+	switch len(label) {
+	case 32, 40, 56, 64:
+		return isHex(label)
+	case 26, 52:
+		return isBase32(label)
+	}
+	return false
+}
+
+func isHex(label string) bool {
+	for i := range len(label) {
+		if c := label[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func isBase32(label string) bool {
+	digits := 0
+	for i := range len(label) {
+		c := label[i]
+		if c >= '2' && c <= '7' {
+			digits++
+		} else if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return digits > 0
+}

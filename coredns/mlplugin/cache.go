@@ -1,0 +1,83 @@
+package mlplugin
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+)
+
+// cacheSlots is the number of verdicts that a cache holds, a power of two: 2 MiB.
+const cacheSlots = 1 << 17
+
+// slot is one verdict under the hash of its name. Neither half is locked: check holds
+// hash ^ value, so that halves of different writers never match.
+type slot struct{ check, value atomic.Uint64 }
+
+// cache holds verdicts of names, without locks and without allocation. A name is known
+// by its 64-bit hash, whose seed nobody outside knows.
+type cache struct{ slots []slot }
+
+func newCache() *cache { return &cache{slots: make([]slot, cacheSlots)} }
+
+// get gives the value under the hash, 0 for none.
+func (c *cache) get(hash uint64) uint64 {
+	s := &c.slots[hash&(cacheSlots-1)]
+	value := s.value.Load()
+	if s.check.Load()^value != hash {
+		return 0
+	}
+	return value
+}
+
+// put keeps the value, in place of whatever was in the slot.
+func (c *cache) put(hash, value uint64) {
+	s := &c.slots[hash&(cacheSlots-1)]
+	s.value.Store(value)
+	s.check.Store(hash ^ value)
+}
+
+// A ruling is packed as, from the lowest bit: 1 (so that nothing packs to 0), level 2,
+// threat 3, source 3, step 3, second of its making 20, score 32.
+const (
+	levelShift  = 1
+	threatShift = levelShift + 2
+	sourceShift = threatShift + 3
+	stepShift   = sourceShift + 3
+	bornShift   = stepShift + 3
+	scoreShift  = 32
+
+	bornMask = 1<<20 - 1
+	// scoreUnit is the resolution of a packed score, whose range is 0 to 64.
+	scoreUnit = 64.0 / (1 << 32)
+)
+
+// pack gives a ruling as one word. It must not be one of an override.
+func pack(r ruling, born time.Time) uint64 {
+	score := uint64(min(max(r.Score, 0), 63) / scoreUnit)
+	return 1 |
+		uint64(r.Level)<<levelShift |
+		uint64(r.Threat)<<threatShift |
+		uint64(r.Source)<<sourceShift |
+		uint64(r.step)<<stepShift |
+		(uint64(born.Unix())&bornMask)<<bornShift |
+		score<<scoreShift
+}
+
+// unpack is the inverse of pack; a score comes back within 1.5e-8.
+func unpack(value uint64) ruling {
+	return ruling{
+		Verdict: verdict.Verdict{
+			Level:  verdict.Level(value >> levelShift & 3),
+			Threat: verdict.Threat(value >> threatShift & 7),
+			Source: verdict.Source(value >> sourceShift & 7),
+			Score:  float64(value>>scoreShift) * scoreUnit,
+		},
+		step: step(value >> stepShift & 7),
+	}
+}
+
+// age is how many seconds ago a packed ruling was made, modulo twelve days.
+func age(value uint64, now time.Time) uint64 {
+	return (uint64(now.Unix()) - value>>bornShift) & bornMask
+}
