@@ -1,0 +1,186 @@
+"""From cleaned names to fitted weights: which samples, how heavy, how often."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlplugin.training import invented, ordinary
+from mlplugin.training.datasets import BENIGN, THREATS, Labelled, Splits, split
+from mlplugin.training.descent import Chances, Rates, Samples, Weights, descend, scratch
+from mlplugin.training.names import Names, from_texts, join
+from mlplugin.training.suffixes import PRIVATE, Rules
+
+DGA, DICTIONARY, TUNNEL = 0, 1, 5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a fit, with the defaults that measured best."""
+
+    seed: int = 1
+    buckets: int = 1 << 18
+    dimensions: int = 16
+    hidden: int = 32
+    passes: int = 2
+    rate: float = 0.15
+    dense_rate: float = 0.02
+    bag: float = 1.0
+    linear: float = 0.5
+    suffix_cap: float = 2.0
+    drop_suffix: float = 0.15
+    drop_private_suffix: float = 0.5
+    drop_subdomain: float = 0.3
+    lend_subdomain: float = 0.25
+    invented_families: int = 650
+    invented_each: int = 340
+    invented_weight: float = 0.4
+    ordinary: int = 60_000
+    weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "benign_hard": 2.0,
+            "benign_traffic": 6.0,
+            "benign_fqdn": 1.5,
+            "ordinary": 2.0,
+            "dga_nofamily": 0.7,
+        }
+    )
+
+
+def samples(
+    data: Labelled, splits: Splits, rows: NDArray[np.int64], rules: Rules, recipe: Recipe
+) -> tuple[Samples, NDArray[np.int64]]:
+    """What the loop reads, and which of it may lend its subdomain.
+
+    Real rows come first, then invented families, then odd names that are benign.
+    """
+    benign = rows[data.target[rows] == BENIGN]
+    families, heads = invented.families(
+        recipe.seed, recipe.invented_families, recipe.invented_each, _stock(data, splits, benign)
+    )
+    plain = data.of_file("benign_popular")[benign] & (splits.label_at[benign] == 0)
+    domains = _some(data.names, benign[plain], 20_000, recipe.seed)
+    odd = ordinary.names(recipe.seed, recipe.ordinary, domains) if domains else []
+    names = join([data.names.take(rows), from_texts(families), from_texts(odd)])
+    at = split(names, rules)
+    target = np.concatenate(
+        [data.target[rows], np.array(heads, np.int8), np.full(len(odd), BENIGN, np.int8)]
+    )
+    file_weights = np.array([recipe.weights.get(name, 1.0) for name in data.files], np.float32)
+    weight = np.concatenate(
+        [
+            file_weights[data.file[rows]],
+            np.full(len(families), recipe.invented_weight, np.float32),
+            np.full(len(odd), recipe.weights.get("ordinary", 1.0), np.float32),
+        ]
+    )
+    weight[at.label_at < 0] = 0
+    hard = np.concatenate(
+        [data.of_file("benign_hard", "benign_traffic")[rows], np.zeros(len(families), np.bool_)]
+    )
+    keep = np.concatenate([hard, np.ones(len(odd), np.bool_)]) | (target == TUNNEL)
+    lenders = np.flatnonzero(
+        np.concatenate(
+            [data.of_file("benign_fqdn", "mal")[rows], np.zeros(len(keep) - len(rows), bool)]
+        )
+        & (at.label_at > 0)
+    )
+    private = (rules.flags & PRIVATE) > 0
+    made = Samples(
+        names.blob, names.offsets, at.label_at, at.suffix_at, at.rule,
+        target, weight, keep, private,
+    )  # fmt: skip
+    return made, lenders
+
+
+def _some(names: Names, rows: NDArray[np.int64], count: int, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.permutation(len(rows))[:count])
+    return names.take(rows[chosen]).texts()
+
+
+def _stock(data: Labelled, splits: Splits, benign: NDArray[np.int64]) -> invented.Words:
+    """Words that stand between hyphens in benign labels, and the suffixes of all names."""
+    words: Counter[str] = Counter()
+    starts = data.names.offsets[:-1]
+    hyphened = []
+    for row in benign.tolist():
+        begin = starts[row]
+        label = data.names.blob[begin + splits.label_at[row] : begin + splits.suffix_at[row] - 1]
+        if 45 in label:
+            hyphened.append(label.tobytes().decode("ascii"))
+    for label in hyphened:
+        words.update(part for part in label.split("-") if part.isalpha() and 3 <= len(part) <= 10)
+    suffixes: Counter[str] = Counter()
+    sample = random.Random(7).sample(range(len(data)), min(len(data), 200_000))
+    for row in sample:
+        end = data.names.offsets[row + 1]
+        suffixes[data.names.blob[starts[row] + splits.suffix_at[row] : end].tobytes().decode()] += 1
+    usual = suffixes.most_common(120)
+    return invented.Words(
+        sorted(word for word, count in words.items() if count >= 3),
+        [text for text, _ in usual],
+        [count for _, count in usual],
+    )
+
+
+def start(recipe: Recipe, rules: int) -> Weights:
+    """Weights before the first sample: small random embeddings and layers, the rest zero."""
+    rng = np.random.default_rng(recipe.seed)
+    heads, dims, hidden = len(THREATS), recipe.dimensions, recipe.hidden
+    width = -(-(dims + 2 * heads + 1) // 16) * 16
+    table = np.zeros((recipe.buckets, width), np.float32)
+    table[:, :dims] = rng.normal(0, 0.1, (recipe.buckets, dims))
+    table[:, dims + heads : dims + 2 * heads + 1] = 1e-4
+    scale = 1 / np.sqrt(3 * dims)
+
+    def dense(*shape: int, spread: float = 0.0) -> NDArray[np.float32]:
+        return rng.normal(0, spread, shape).astype(np.float32)
+
+    def sums(*shape: int, value: float = 1e-3) -> NDArray[np.float32]:
+        return np.full(shape, value, np.float32)
+
+    return Weights(
+        table,
+        dense(hidden, 3 * dims, spread=2 * scale),
+        dense(hidden),
+        dense(heads, hidden, spread=0.3),
+        dense(heads) - np.float32(2),
+        dense(rules, heads),
+        sums(hidden, 3 * dims),
+        sums(hidden),
+        sums(heads, hidden),
+        sums(heads),
+        sums(rules, heads, value=1.0),
+    )
+
+
+def fit(
+    made: Samples, lenders: NDArray[np.int64], rules: int, recipe: Recipe,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Weights:  # fmt: skip
+    """Run all passes; the same samples and recipe give the same bits."""
+    weights = start(recipe, rules)
+    buffers = scratch(recipe.dimensions, recipe.hidden, len(THREATS))
+    chances = Chances(
+        recipe.drop_suffix, recipe.drop_private_suffix, recipe.drop_subdomain, recipe.lend_subdomain
+    )
+    present = np.flatnonzero(made.weight > 0)
+    for number in range(recipe.passes):
+        rates = Rates(
+            np.float32(recipe.rate / (1 + number)),
+            np.float32(recipe.dense_rate / (1 + number)),
+            recipe.bag,
+            recipe.linear,
+            np.float32(recipe.suffix_cap),
+        )
+        order = np.random.default_rng([recipe.seed, number]).permutation(present)
+        seed = np.uint64(recipe.seed * 1000 + number)
+        loss = descend(made, order, lenders, chances, weights, rates, buffers, seed)
+        tell(f"pass {number + 1} of {recipe.passes}: mean loss {loss:.4f}")
+    return weights

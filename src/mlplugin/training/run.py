@@ -1,0 +1,141 @@
+"""One training run: fit, probe, measure, write the directory."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlplugin.errors import UsageError
+from mlplugin.training import card, measure, pipeline, traffic, write
+from mlplugin.training.fit import Recipe
+from mlplugin.training.sources import known, split
+
+LARGEST = 8_000_000  # bytes of a directory that is kept in the repository
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to train from and to.
+
+    Attributes:
+        data: folder of labelled names.
+        out: the model directory to write; must not exist or be empty.
+        version: of the model, ``YYYY.MM.N``.
+        probe: also fit a second model without some families and the latest names.
+        logs: captures or logs of benign traffic, to count false alarms in.
+    """
+
+    data: Path
+    out: Path
+    version: str
+    recipe: Recipe
+    probe: bool
+    logs: tuple[Path, ...]
+
+
+def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
+    """Train, measure and write; what was measured, as ``metrics.json`` has it.
+
+    Raises:
+        UsageError: if the data cannot be used or the directory is taken.
+        OSError: if it cannot be written.
+    """
+    if order.out.exists() and any(order.out.iterdir()):
+        raise UsageError(f"{order.out} is not empty: name a new directory for the model")
+    tell(f"reading {order.data}")
+    ready = pipeline.prepare(order.data)
+    trained = pipeline.train(ready, ready.trainable, order.recipe, tell)
+    created = timestamp()
+    write.write(order.out, trained.model, order.version, created, cutoff(ready))
+    tell("measuring on names under unseen domains")
+    judge, about = pipeline.judge_of(trained.model), pipeline.subject(ready, ready.trainable)
+    found = measure.finds(judge, about, ready.unseen)
+    metrics: dict[str, Any] = {
+        "version": order.version,
+        "created": created,
+        "data_cutoff": cutoff(ready),
+        "holdout": {"share_of_registered_domains": pipeline.UNSEEN_SHARE},
+        "data": pipeline.described(ready),
+        "sources": source_rows(ready),
+        "recipe": asdict(order.recipe),
+        "reputation": {
+            "domains": len(trained.model.reputation),
+            "votes": pipeline.REPUTATION_VOTES,
+        },
+        "false_positives": measure.false_positives(judge, about),
+        "finds": found,
+        "macro": measure.macro(found),
+        "quantisation_at_0.1_percent": trained.quantisation,
+        "traffic": {path.name: traffic.alarms(judge, path) for path in order.logs},
+    }
+    if order.probe:
+        tell("fitting the probe: some families and the latest names held out")
+        metrics["probe"] = pipeline.probe(ready, order.recipe, tell)
+    metrics["examples"] = examples(judge, about)
+    write.write_json(order.out / "metrics.json", metrics)
+    (order.out / "README.md").write_text(card.card(metrics), encoding="utf-8")
+    size = sum(path.stat().st_size for path in order.out.iterdir())
+    if size > LARGEST:
+        tell(f"{order.out} has {size:,} bytes, more than the {LARGEST:,} a shipped model may have")
+    return metrics
+
+
+def timestamp() -> str:
+    """The time of writing, RFC 3339 in UTC; ``SOURCE_DATE_EPOCH`` instead where it is set."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.now(datetime.UTC)
+    if epoch and epoch.isdecimal():
+        now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def cutoff(ready: pipeline.Prepared) -> str:
+    """The last day on which a malicious name of a feed was first seen."""
+    days = ready.data.first_seen[ready.data.of_file("mal") & ~np.isnat(ready.data.first_seen)]
+    return str(days.max().astype("datetime64[D]")) if len(days) else "1970-01-01"
+
+
+def source_rows(ready: pipeline.Prepared) -> dict[str, dict[str, Any]]:
+    """Of each source: rows trained on that name it, licence, origin, date."""
+    table = known()
+    codes = Counter(ready.data.source[ready.trainable].tolist())
+    rows: Counter[str] = Counter()
+    about = {}
+    for code, text in enumerate(ready.data.sources):
+        for source in split(text, table):
+            about[source.name] = source
+            rows[source.name] += codes.get(code, 0)
+    return {
+        name: {
+            "rows": rows[name] if about[name].usable else 0,
+            "licence": about[name].licence,
+            "origin": about[name].origin,
+            "as_of": about[name].as_of,
+            "used": about[name].usable,
+        }
+        for name in sorted(about)
+    }
+
+
+def examples(judge: measure.Judge, about: measure.Subject, each: int = 6) -> dict[str, list[str]]:
+    """Benign names that are flagged, the worst first, and malicious ones that score lowest."""
+    result = {}
+    for title, rows in measure.benign_sets(about).items():
+        judged = judge(about.data.names.take(rows))
+        wrong = np.flatnonzero(judged.level >= 1)
+        wrong = wrong[np.argsort(-judged.score[wrong], kind="stable")][:each]
+        if len(wrong):
+            result[f"flagged: {title}"] = [about.data.names.text(rows[row]) for row in wrong]
+    for title, (_, rows) in measure.malicious_sets(about, about.unseen).items():
+        if ":" in title:
+            continue
+        judged = judge(about.data.names.take(rows))
+        missed = np.argsort(judged.score, kind="stable")[:each]
+        result[f"missed: {title}"] = [about.data.names.text(rows[row]) for row in missed]
+    return result
