@@ -53,7 +53,7 @@ func (h *Handler) Ready() bool { return h.snapshot.Load() != nil }
 
 // ServeDNS implements plugin.Handler.
 func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if !h.serves(r) {
+	if !h.serves(r) || ctx.Value(lookupKey{}) != nil {
 		return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 	}
 	q := h.begin(ctx, w, r)
@@ -71,7 +71,7 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 	// Until the chain has returned, a panic in it is the server's to answer.
 	q.rcode = dns.RcodeServerFailure
 	rw := &responseWriter{ResponseWriter: w, ctx: ctx, query: q, request: r}
-	code, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, rw, r)
+	code, err := plugin.NextOrFailure(h.Name(), h.Next, context.WithValue(ctx, lookupKey{}, true), rw, r)
 	switch {
 	case rw.written:
 	case rw.swallowed || plugin.ClientWrite(code):
@@ -81,6 +81,11 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 	}
 	return code, err
 }
+
+// lookupKey marks the context of what is looked up on behalf of a query, such as the
+// target of an alias in a zone file: it is no query of a client, and it is judged as a
+// part of the answer.
+type lookupKey struct{}
 
 // serves says whether the query is one to judge.
 func (h *Handler) serves(r *dns.Msg) bool {

@@ -41,7 +41,6 @@ func (z zoneSet) contains(name string) bool {
 var authoritative = map[string]bool{
 	"auto": true, "azure": true, "clouddns": true, "etcd": true, "file": true, "hosts": true,
 	"k8s_external": true, "kubernetes": true, "nomad": true, "route53": true, "secondary": true,
-	"template": true,
 }
 
 // staticHosts is what the hosts plugin offers.

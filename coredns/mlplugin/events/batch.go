@@ -27,8 +27,9 @@ type batch struct {
 // lines be singled out of 5,000.
 const maxHalvings = 64
 
-// fill takes events off the queue into a new batch, nil where there were none.
-func fill(q *queue, c Config, compress bool) *batch {
+// fill takes events off the queue into a new batch, nil where there were none; moved is
+// told their number before the queue forgets them.
+func fill(q *queue, c Config, compress bool, moved func(events int)) *batch {
 	b := &batch{sensor: c.Sensor}
 	q.drain(func(r *record) bool {
 		if b.body == nil {
@@ -39,7 +40,7 @@ func fill(q *queue, c Config, compress bool) *batch {
 		b.first, b.last = min(b.first, r.sequence), max(b.last, r.sequence)
 		b.count++
 		return b.count < c.BatchEvents && len(b.body) < c.BatchBytes
-	})
+	}, moved)
 	if b.count == 0 {
 		return nil
 	}

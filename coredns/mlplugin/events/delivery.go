@@ -168,11 +168,9 @@ func (d *delivery) due(now time.Time) bool {
 // fill takes a batch off the queue.
 func (d *delivery) fill(now time.Time) *batch {
 	d.lastFill = now
-	b := fill(d.queue, d.config, d.poster.compresses())
-	if b != nil {
-		d.counters.inHand.Add(int64(b.count))
-	}
-	return b
+	return fill(d.queue, d.config, d.poster.compresses(), func(events int) {
+		d.counters.inHand.Add(int64(events))
+	})
 }
 
 // report gives an empty batch that brings counters which no batch brought: those of an
@@ -338,8 +336,8 @@ func (d *delivery) stow() {
 			return // its frame is still in the spool
 		}
 		if d.spool == nil || !d.toSpool(b) {
-			d.counters.inHand.Add(-int64(b.count))
 			d.drop(shutdown, b.count)
+			d.counters.inHand.Add(-int64(b.count))
 		}
 	}
 	for i := len(d.held) - 1; i >= 0; i-- {

@@ -147,8 +147,10 @@ func (q *queue) close() {
 }
 
 // drain gives the queue's events, ordered by sequence among those that it sees, to use
-// until use says that it wants no more. A record is only valid during the call.
-func (q *queue) drain(use func(*record) (more bool)) {
+// until use says that it wants no more. A record is only valid during the call. Before
+// the events are off the queue's count, moved is told their number, so that none is
+// ever counted nowhere.
+func (q *queue) drain(use func(*record) (more bool), moved func(events int)) {
 	counts := make([]int, len(q.shards))
 	costs := make([]int64, len(q.shards))
 	for i := range q.heads {
@@ -165,6 +167,11 @@ func (q *queue) drain(use func(*record) (more bool)) {
 		more = use(r)
 		q.advance(i)
 	}
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	moved(total)
 	for i, n := range counts {
 		sh := &q.shards[i]
 		sh.mu.Lock()

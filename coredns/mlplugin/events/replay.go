@@ -72,8 +72,8 @@ func (s *spool) drop(seg *segment) {
 	s.data = nil
 	s.bytes.Add(-seg.size)
 	if seg.events > 0 {
-		s.events.Add(-int64(seg.events))
 		s.missing(seg.events)
+		s.events.Add(-int64(seg.events))
 	}
 }
 

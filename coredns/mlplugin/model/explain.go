@@ -56,7 +56,7 @@ func (m *Model) decompose(p Parts, threat int, logit float64) []verdict.Reason {
 			reasons = m.grams(reasons, region, text, threat, columns)
 		}
 	}
-	if p.row > 0 {
+	if p.rule > 0 {
 		reasons = append(reasons, verdict.Reason{Kind: KindSuffix, Text: p.Suffix, Weight: m.suffixTerm(p, threat)})
 	}
 	sort.SliceStable(reasons, func(i, j int) bool {
@@ -78,13 +78,15 @@ func (m *Model) slopes(p Parts, threat int) []float64 {
 	m.pool(p, &f)
 	inputs := len(regions) * m.dimensions
 	slopes := make([]float64, inputs)
-	for h, b := range m.b1 {
-		row := m.w1[h*inputs : (h+1)*inputs]
-		if b+dot(row, f.x[:inputs]) <= 0 {
-			continue
-		}
-		for i, w := range row {
-			slopes[i] += m.w2[h][threat] * w
+	for i := range m.blocks {
+		block := &m.blocks[i]
+		for k, s := range block.hidden(block.w1, f.x[:inputs]) {
+			if s <= 0 {
+				continue
+			}
+			for i := range slopes {
+				slopes[i] += block.w2[k][threat] * block.w1[i][k]
+			}
 		}
 	}
 	return slopes

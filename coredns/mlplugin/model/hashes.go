@@ -9,41 +9,70 @@ const (
 	prime32  = 16777619
 )
 
-// hashSet finds a 64-bit hash in a sorted list. The top bits choose a stretch of
-// about four hashes, so that a look-up touches two cache lines whatever the size.
+// lineSize is how many hashes a cache line holds.
+const lineSize = 8
+
+// hashSet finds 64-bit hashes in a table of cache lines. The top bits of a hash choose its
+// line, one that is full is continued in the next. With two to four hashes a line on
+// the average, nearly every look-up reads one line and no more.
 type hashSet struct {
-	sorted []uint64
-	starts []uint32 // starts[top] to starts[top+1] is the stretch of top
-	shift  uint
+	lines [][lineSize]uint64 // from the left; 0 is free
+	shift uint
+	zero  bool // whether the hash 0 is in the set: the last slot is its
 }
 
-func newHashSet(sorted []uint64) hashSet {
-	width := max(bits.Len(uint(len(sorted)))-2, 1)
-	set := hashSet{sorted, make([]uint32, 1<<width+1), uint(64 - width)}
-	for _, hash := range sorted {
-		set.starts[hash>>set.shift+1]++
+func newHashSet(hashes []uint64) hashSet {
+	width := max(bits.Len(uint(len(hashes)))-2, 1)
+	// One line more than there is a choice of, which stays free, so that a search always ends.
+	s := hashSet{lines: make([][lineSize]uint64, 1<<width+2), shift: uint(64 - width)}
+	for _, hash := range hashes {
+		s.insert(hash)
 	}
-	for i := 1; i < len(set.starts); i++ {
-		set.starts[i] += set.starts[i-1]
-	}
-	return set
+	return s
 }
 
-// find gives the place of the hash in the list, -1 if it is not there.
-func (s *hashSet) find(hash uint64) int {
-	top := hash >> s.shift
-	low, high := int(s.starts[top]), int(s.starts[top+1])
-	for high-low > 8 { // a crowded stretch must not make the look-up long
-		middle := int(uint(low+high) / 2)
-		if s.sorted[middle] <= hash {
-			low = middle
-		} else {
-			high = middle
+func (s *hashSet) insert(hash uint64) {
+	if hash == 0 {
+		s.zero = true
+		return
+	}
+	for line := hash >> s.shift; ; line++ {
+		if line+2 >= uint64(len(s.lines)) { // a crowd at the very end: make room
+			s.lines = append(s.lines, [lineSize]uint64{})
+		}
+		for i, there := range s.lines[line] {
+			if there == 0 {
+				s.lines[line][i] = hash
+				return
+			}
 		}
 	}
-	for ; low < high; low++ {
-		if s.sorted[low] == hash {
-			return low
+}
+
+// slots is the number of places that find can give.
+func (s *hashSet) slots() int { return len(s.lines) * lineSize }
+
+// find gives the slot of a hash, -1 if it is not in the set.
+func (s *hashSet) find(hash uint64) int {
+	if hash == 0 {
+		if s.zero {
+			return s.slots() - 1
+		}
+		return -1
+	}
+	for at := hash >> s.shift; at < uint64(len(s.lines)); at++ {
+		line := &s.lines[at]
+		slot := -1
+		for i, there := range line {
+			if there == hash {
+				slot = i
+			}
+		}
+		if slot >= 0 {
+			return int(at)*lineSize + slot
+		}
+		if line[lineSize-1] == 0 {
+			break
 		}
 	}
 	return -1

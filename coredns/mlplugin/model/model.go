@@ -23,16 +23,13 @@ type Model struct {
 	dimensions int
 	table      table
 	tableScale []float64
-	w1         []float64 // a row of 3 * dimensions for each hidden unit
-	b1         []float64
-	w2         [][verdict.ThreatCount]float64 // for each hidden unit
+	blocks     []block // of hidden units
 	b2         [verdict.ThreatCount]float64
 
-	suffixes     hashSet
-	suffixFlag   []uint8
-	suffixWeight [][verdict.ThreatCount]int8
-	suffixScale  float64
-	reputation   hashSet
+	suffixes    hashSet
+	rules       []rule // by the slot of their hash
+	suffixScale float64
+	reputation  hashSet
 
 	curves     [verdict.ThreatCount]curve
 	prior      [verdict.ThreatCount]float64

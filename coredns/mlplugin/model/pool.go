@@ -104,69 +104,86 @@ func seed(region int) uint32 {
 // bucket is the row of an n-gram with this hash.
 func (t *table) bucket(hash uint32) uint32 { return (hash ^ hash>>16) & t.mask }
 
-// sum adds up the rows of all n-grams of a token. It returns their number.
-func (t *table) sum(token []byte, region int, sums *[maxColumns]int32) int {
-	*sums = [maxColumns]int32{}
+// workspace is the room that the pooling of one name needs, all regions one after the other.
+type workspace struct {
+	token   [tokenRoom]byte
+	buckets [laneRoom]uint32
+	sums    [maxColumns]int32
+	touched uint64
+}
+
+// sum adds up the rows of all n-grams of a token into the sums of the workspace. It returns their number.
+func (t *table) sum(token []byte, region int, space *workspace) int {
 	n := t.total(len(token))
-	for i := range sums[:t.words*laneBytes] {
+	sums := space.sums[:t.words*laneBytes]
+	for i := range sums {
 		sums[i] = int32(-bias * n)
 	}
 	for start := 0; start < len(token); start += t.chunk {
-		stop := min(start+t.chunk, len(token))
+		buckets := t.hash(token, start, min(start+t.chunk, len(token)), region, space)
 		switch {
 		case t.rows4 == nil:
-			t.sumWide(token, start, stop, seed(region), sums)
+			t.sumWide(buckets, &space.sums)
 		case t.words == 3:
-			t.sum3(token, start, stop, seed(region), sums)
+			t.sum3(buckets, &space.sums)
 		default:
-			t.sum4(token, start, stop, seed(region), sums)
+			t.sum4(buckets, &space.sums)
 		}
 	}
 	return n
 }
 
-// sum3 adds the rows of the n-grams that begin in [start, stop): three words a row, by far the usual.
-func (t *table) sum3(token []byte, start, stop int, seed uint32, sums *[maxColumns]int32) {
-	var a, b, c, d, e, f uint64
-	rows, mask := t.rows4, t.mask
+// hash gives the buckets of the n-grams that begin in [start, stop). It also touches each row: so
+// short a loop has the processor fetch a score of rows at a time, where the longer loop that adds
+// them up would have it fetch few. The table does not fit the nearer caches; waiting for it is
+// most of what a name costs.
+func (t *table) hash(token []byte, start, stop, region int, space *workspace) []uint32 {
+	n, touched, first := 0, uint64(0), seed(region)
 	for ; start < stop; start++ {
-		gram := token[start:min(start+t.high, len(token))]
-		h := seed
-		for i, char := range gram {
+		h := first
+		for i, char := range token[start:min(start+t.high, len(token))] {
 			h = (h ^ uint32(char)) * prime32
 			if i+1 < t.low {
 				continue
 			}
-			row := &rows[(h^h>>16)&mask]
-			u, v, w := row[0], row[1], row[2]
-			a += u & evenLanes
-			b += u >> 8 & evenLanes
-			c += v & evenLanes
-			d += v >> 8 & evenLanes
-			e += w & evenLanes
-			f += w >> 8 & evenLanes
+			bucket := t.bucket(h)
+			space.buckets[n] = bucket
+			n++
+			if int(bucket) < len(t.rows4) {
+				touched ^= t.rows4[bucket][0]
+			}
 		}
+	}
+	space.touched ^= touched // or the compiler would leave the reading out
+	return space.buckets[:n]
+}
+
+// sum3 adds rows of three words, by far the usual.
+func (t *table) sum3(buckets []uint32, sums *[maxColumns]int32) {
+	var a, b, c, d, e, f uint64
+	rows := t.rows4
+	for _, bucket := range buckets {
+		row := &rows[bucket]
+		u, v, w := row[0], row[1], row[2]
+		a += u & evenLanes
+		b += u >> 8 & evenLanes
+		c += v & evenLanes
+		d += v >> 8 & evenLanes
+		e += w & evenLanes
+		f += w >> 8 & evenLanes
 	}
 	drain(sums, 0, a, b)
 	drain(sums, 1, c, d)
 	drain(sums, 2, e, f)
 }
 
-// sum4 does the same for rows of one to four words.
-func (t *table) sum4(token []byte, start, stop int, seed uint32, sums *[maxColumns]int32) {
+// sum4 adds rows of one to four words.
+func (t *table) sum4(buckets []uint32, sums *[maxColumns]int32) {
 	var lanes [8]uint64
-	for ; start < stop; start++ {
-		gram := token[start:min(start+t.high, len(token))]
-		h := seed
-		for i, char := range gram {
-			h = (h ^ uint32(char)) * prime32
-			if i+1 < t.low {
-				continue
-			}
-			for w, word := range t.rows4[t.bucket(h)] {
-				lanes[2*w] += word & evenLanes
-				lanes[2*w+1] += word >> 8 & evenLanes
-			}
+	for _, bucket := range buckets {
+		for w, word := range t.rows4[bucket] {
+			lanes[2*w] += word & evenLanes
+			lanes[2*w+1] += word >> 8 & evenLanes
 		}
 	}
 	for w := range t.words {
@@ -174,22 +191,14 @@ func (t *table) sum4(token []byte, start, stop int, seed uint32, sums *[maxColum
 	}
 }
 
-// sumWide does the same for rows of any width.
-func (t *table) sumWide(token []byte, start, stop int, seed uint32, sums *[maxColumns]int32) {
+// sumWide adds rows of any width.
+func (t *table) sumWide(buckets []uint32, sums *[maxColumns]int32) {
 	var lanes [2 * maxColumns / laneBytes]uint64
-	for ; start < stop; start++ {
-		gram := token[start:min(start+t.high, len(token))]
-		h := seed
-		for i, char := range gram {
-			h = (h ^ uint32(char)) * prime32
-			if i+1 < t.low {
-				continue
-			}
-			at := int(t.bucket(h)) * t.words
-			for w, word := range t.rows[at : at+t.words] {
-				lanes[2*w] += word & evenLanes
-				lanes[2*w+1] += word >> 8 & evenLanes
-			}
+	for _, bucket := range buckets {
+		at := int(bucket) * t.words
+		for w, word := range t.rows[at : at+t.words] {
+			lanes[2*w] += word & evenLanes
+			lanes[2*w+1] += word >> 8 & evenLanes
 		}
 	}
 	for w := range t.words {

@@ -39,8 +39,7 @@ func (m *Model) Score(p Parts, out *Scores) {
 
 // pool turns the regions into sums of table rows.
 func (m *Model) pool(p Parts, f *features) {
-	var room [tokenRoom]byte
-	var sums [maxColumns]int32
+	var space workspace
 	f.first = -1
 	for region, text := range [...]string{p.Subdomain, p.Label, p.Suffix} {
 		if text == "" {
@@ -49,14 +48,14 @@ func (m *Model) pool(p Parts, f *features) {
 		if f.first < 0 {
 			f.first = region
 		}
-		n := m.table.sum(token(text, &room), region, &sums)
+		n := m.table.sum(token(text, &space.token), region, &space)
 		bag, linear := m.table.counts.of(n)
 		x := f.x[region*m.dimensions : (region+1)*m.dimensions]
 		for d := range x {
-			x[d] = float64(sums[d]) * m.tableScale[d] * bag
+			x[d] = float64(space.sums[d]) * m.tableScale[d] * bag
 		}
 		for t := range f.linear {
-			f.linear[t] += float64(sums[m.dimensions+t]) * m.tableScale[m.dimensions+t] * linear
+			f.linear[t] += float64(space.sums[m.dimensions+t]) * m.tableScale[m.dimensions+t] * linear
 		}
 	}
 	f.first = max(f.first, 0)
@@ -75,46 +74,62 @@ func token(text string, room *[tokenRoom]byte) []byte {
 
 // logits is the network behind the table.
 func (m *Model) logits(p Parts, f *features, out *[verdict.ThreatCount]float64) {
-	*out = m.b2
 	inputs := len(regions) * m.dimensions
 	skip := f.first * m.dimensions
-	x := f.x[skip:inputs]
-	for h, b := range m.b1 {
-		s := b + dot(m.w1[h*inputs+skip:(h+1)*inputs], x)
-		if s <= 0 {
-			continue
-		}
-		for t, w := range m.w2[h] {
-			out[t] += w * s
+	y := m.b2
+	y0, y1, y2, y3, y4, y5 := y[0], y[1], y[2], y[3], y[4], y[5]
+	for i := range m.blocks {
+		block := &m.blocks[i]
+		hidden := block.hidden(block.w1[skip:inputs], f.x[skip:inputs])
+		for k := range hidden {
+			// No branch: which units are active is beyond what the processor can foresee.
+			s, w := max(hidden[k], 0), &block.w2[k]
+			y0 += w[0] * s
+			y1 += w[1] * s
+			y2 += w[2] * s
+			y3 += w[3] * s
+			y4 += w[4] * s
+			y5 += w[5] * s
 		}
 	}
+	*out = [...]float64{y0, y1, y2, y3, y4, y5}
 	for t := range out {
 		out[t] += f.linear[t] + m.suffixTerm(p, t)
 	}
 }
 
-// suffixTerm is the weight of the suffix rule for a threat; 0 where no rule matched.
-func (m *Model) suffixTerm(p Parts, threat int) float64 {
-	if p.row == 0 {
-		return 0
-	}
-	return float64(m.suffixWeight[p.row-1][threat]) * m.suffixScale
+// blockSize is how many hidden units go side by side, so that no addition waits for the one before it.
+const blockSize = 8
+
+// block has the weights of some hidden units. Units that fill up the last block are all zero.
+type block struct {
+	w1 [][blockSize]float64 // for each input
+	b1 [blockSize]float64
+	w2 [blockSize][verdict.ThreatCount]float64
 }
 
-// dot multiplies two vectors of the same length; four sums at a time, as one addition would
-// wait for the one before it.
-func dot(a, b []float64) float64 {
-	var s0, s1, s2, s3 float64
-	b = b[:len(a)]
-	for len(a) >= 4 && len(b) >= 4 {
-		s0 += a[0] * b[0]
-		s1 += a[1] * b[1]
-		s2 += a[2] * b[2]
-		s3 += a[3] * b[3]
-		a, b = a[4:], b[4:]
+// hidden gives the units before the rectifier, for inputs x and the weights that belong to them.
+func (b *block) hidden(w1 [][blockSize]float64, x []float64) [blockSize]float64 {
+	s0, s1, s2, s3, s4, s5, s6, s7 := b.b1[0], b.b1[1], b.b1[2], b.b1[3], b.b1[4], b.b1[5], b.b1[6], b.b1[7]
+	w1 = w1[:len(x)]
+	for i, v := range x {
+		w := &w1[i]
+		s0 += w[0] * v
+		s1 += w[1] * v
+		s2 += w[2] * v
+		s3 += w[3] * v
+		s4 += w[4] * v
+		s5 += w[5] * v
+		s6 += w[6] * v
+		s7 += w[7] * v
 	}
-	for i := range a {
-		s0 += a[i] * b[i]
+	return [...]float64{s0, s1, s2, s3, s4, s5, s6, s7}
+}
+
+// suffixTerm is the weight of the suffix rule for a threat; 0 where no rule matched.
+func (m *Model) suffixTerm(p Parts, threat int) float64 {
+	if p.rule == 0 {
+		return 0
 	}
-	return s0 + s1 + (s2 + s3)
+	return float64(m.rules[p.rule-1].weights[threat]) * m.suffixScale
 }

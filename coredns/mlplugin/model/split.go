@@ -1,5 +1,7 @@
 package model
 
+import "github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+
 // The kinds of public suffix rule, as suffix_flag has them. The flag 8, private section, makes no
 // difference here: private rules count as rules.
 const (
@@ -19,7 +21,7 @@ type Parts struct {
 	Subdomain        string // what stands before the label
 	RegisteredDomain string // label and suffix; empty if the name is itself a suffix
 
-	row  int32  // row of the suffix rule plus one, 0 where none matched
+	rule int32  // slot of the suffix rule plus one, 0 where none matched
 	hash uint64 // of the registered domain
 }
 
@@ -33,8 +35,8 @@ func (m *Model) Split(qname string) Parts {
 	n := labelStarts(qname, &starts)
 	hashTails(qname, starts[:n], &hashes)
 
-	suffix, row := m.match(hashes[:n])
-	parts := Parts{Suffix: qname[starts[suffix]:], row: int32(row + 1)}
+	suffix, slot := m.match(hashes[:n])
+	parts := Parts{Suffix: qname[starts[suffix]:], rule: int32(slot + 1)}
 	if suffix > 0 {
 		label := starts[suffix-1]
 		parts.Label = qname[label : starts[suffix]-1]
@@ -47,28 +49,34 @@ func (m *Model) Split(qname string) Parts {
 	return parts
 }
 
+// rule is what is known of a public suffix rule.
+type rule struct {
+	flag    uint8
+	weights [verdict.ThreatCount]int8
+}
+
 // match finds the public suffix among the tails of a name, given longest first: its place,
-// and the row of the rule, -1 where none matched and the last label counts. Of
+// and the slot of the rule, -1 where none matched and the last label counts. Of
 // two rules of one length the plain one wins over the wildcard.
-func (m *Model) match(hashes []uint64) (suffix, row int) {
-	suffix, row = len(hashes)-1, -1
+func (m *Model) match(hashes []uint64) (suffix, slot int) {
+	suffix, slot = len(hashes)-1, -1
 	for i, hash := range hashes {
 		at := m.suffixes.find(hash)
 		if at < 0 {
 			continue
 		}
-		flag := m.suffixFlag[at]
+		flag := m.rules[at].flag
 		if flag&ruleException != 0 && i+1 < len(hashes) {
 			return i + 1, at
 		}
-		if flag&ruleWildcard != 0 && i > 0 && (row < 0 || i-1 < suffix) {
-			suffix, row = i-1, at
+		if flag&ruleWildcard != 0 && i > 0 && (slot < 0 || i-1 < suffix) {
+			suffix, slot = i-1, at
 		}
-		if flag&rulePlain != 0 && (row < 0 || i < suffix) {
-			suffix, row = i, at
+		if flag&rulePlain != 0 && (slot < 0 || i < suffix) {
+			suffix, slot = i, at
 		}
 	}
-	return suffix, row
+	return suffix, slot
 }
 
 // labelStarts finds where the labels begin. Of a name with more labels than a name can

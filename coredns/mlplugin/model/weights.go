@@ -25,12 +25,14 @@ func (m *Model) setTable(ts *tensors, c *config) (err error) {
 	return nil
 }
 
-func (m *Model) setNetwork(ts *tensors, c *config) (err error) {
-	hidden := *c.Hidden
-	if m.w1, err = ts.floats("w1", hidden, len(regions)*m.dimensions); err != nil {
+func (m *Model) setNetwork(ts *tensors, c *config) error {
+	hidden, inputs := *c.Hidden, len(regions)*m.dimensions
+	w1, err := ts.floats("w1", hidden, inputs)
+	if err != nil {
 		return err
 	}
-	if m.b1, err = ts.floats("b1", hidden); err != nil {
+	b1, err := ts.floats("b1", hidden)
+	if err != nil {
 		return err
 	}
 	w2, err := ts.floats("w2", verdict.ThreatCount, hidden)
@@ -42,9 +44,19 @@ func (m *Model) setNetwork(ts *tensors, c *config) (err error) {
 		return err
 	}
 	copy(m.b2[:], b2)
-	m.w2 = make([][verdict.ThreatCount]float64, hidden)
-	for i, w := range w2 {
-		m.w2[i%hidden][i/hidden] = w
+	m.blocks = make([]block, (hidden+blockSize-1)/blockSize)
+	for i := range m.blocks {
+		m.blocks[i].w1 = make([][blockSize]float64, inputs)
+	}
+	for h := range hidden {
+		block, k := &m.blocks[h/blockSize], h%blockSize
+		block.b1[k] = b1[h]
+		for i := range inputs {
+			block.w1[i][k] = w1[h*inputs+i]
+		}
+		for t := range verdict.ThreatCount {
+			block.w2[k][t] = w2[t*hidden+h]
+		}
 	}
 	return nil
 }
@@ -66,13 +78,16 @@ func (m *Model) setSuffixes(ts *tensors, _ *config) error {
 	if err != nil {
 		return err
 	}
-	m.suffixes = newHashSet(hashes)
-	m.suffixFlag = append([]uint8(nil), flags.data...)
-	m.suffixWeight = make([][verdict.ThreatCount]int8, len(hashes))
-	for i, w := range weights.data {
-		m.suffixWeight[i/verdict.ThreatCount][i%verdict.ThreatCount] = int8(w)
-	}
 	m.suffixScale = scale[0]
+	m.suffixes = newHashSet(hashes)
+	m.rules = make([]rule, m.suffixes.slots())
+	for i, hash := range hashes {
+		rule := &m.rules[m.suffixes.find(hash)]
+		rule.flag = flags.data[i]
+		for t := range rule.weights {
+			rule.weights[t] = int8(weights.data[i*verdict.ThreatCount+t])
+		}
+	}
 	return nil
 }
 

@@ -75,7 +75,10 @@ func valid(text string) error {
 
 // escape tells how many bytes the octet at the start of text takes.
 func escape(text string) (int, error) {
-	if text[0] != '\\' {
+	if c := text[0]; c != '\\' {
+		if c < 0x21 || c > 0x7e {
+			return 0, fmt.Errorf("a space or control character inside the name: write it \\%03d", c)
+		}
 		return 1, nil
 	}
 	if len(text) == 1 {
