@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"log"
+	"os"
 	"slices"
 
 	"github.com/coredns/coredns/core/dnsserver"
@@ -20,6 +21,9 @@ func main() {
 	}
 	if err != nil {
 		log.Fatal(err)
+	}
+	if status, ok := validation(os.Args[1:], os.Stderr); ok {
+		os.Exit(status)
 	}
 	coremain.Run()
 }

@@ -121,8 +121,10 @@ def replay(
         try:
             with _bar(source) as report:
                 sender.run(source.queries(), report)
-        finally:
+        except KeyboardInterrupt:
             _summary(sender.tally, source)
+            raise
+        _summary(sender.tally, source)
     if service != "none":
         _flagged(History(service, began), sender.tally.answered, wait, output_format)
     if source.fault:
