@@ -10,6 +10,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/pkg/dnstest"
 	"github.com/coredns/coredns/plugin/test"
+	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/events"
@@ -135,4 +136,12 @@ func send(t *testing.T, h *Handler, r *dns.Msg) *dns.Msg {
 		t.Fatalf("%s: rcode %d, %v", r.Question[0].Name, code, err)
 	}
 	return w.Msg
+}
+
+// question is a request for the addresses of a name.
+func question(name string) request.Request {
+	return request.Request{
+		W:   &test.ResponseWriter{RemoteIP: "192.0.2.1"},
+		Req: new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),
+	}
 }

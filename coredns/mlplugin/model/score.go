@@ -99,7 +99,7 @@ func (m *Model) logits(p Parts, f *features, out *[verdict.ThreatCount]float64) 
 }
 
 // blockSize is how many hidden units go side by side, so that no addition waits for the one before it.
-const blockSize = 8
+const blockSize = 4
 
 // block has the weights of some hidden units. Units that fill up the last block are all zero.
 type block struct {
@@ -110,7 +110,7 @@ type block struct {
 
 // hidden gives the units before the rectifier, for inputs x and the weights that belong to them.
 func (b *block) hidden(w1 [][blockSize]float64, x []float64) [blockSize]float64 {
-	s0, s1, s2, s3, s4, s5, s6, s7 := b.b1[0], b.b1[1], b.b1[2], b.b1[3], b.b1[4], b.b1[5], b.b1[6], b.b1[7]
+	s0, s1, s2, s3 := b.b1[0], b.b1[1], b.b1[2], b.b1[3]
 	w1 = w1[:len(x)]
 	for i, v := range x {
 		w := &w1[i]
@@ -118,12 +118,8 @@ func (b *block) hidden(w1 [][blockSize]float64, x []float64) [blockSize]float64 
 		s1 += w[1] * v
 		s2 += w[2] * v
 		s3 += w[3] * v
-		s4 += w[4] * v
-		s5 += w[5] * v
-		s6 += w[6] * v
-		s7 += w[7] * v
 	}
-	return [...]float64{s0, s1, s2, s3, s4, s5, s6, s7}
+	return [...]float64{s0, s1, s2, s3}
 }
 
 // suffixTerm is the weight of the suffix rule for a threat; 0 where no rule matched.
