@@ -53,7 +53,7 @@ ODD = [
     r"\000\010\027[31m.registered.com",
     r"\255\254.registered.com",
     r"label\255.com",
-    r"\046\127.com",
+    r"\.\127.com",
     r"\255" * 63 + r"." + r"\001" * 63 + ".registered.org",
     '"it\'s".registered.org',
     "<script>.registered.org",

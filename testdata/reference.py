@@ -126,7 +126,7 @@ class Model:
         """How many labels the suffix has, and the row of its rule."""
         for size in range(1, len(labels) + 1):
             row, flags = self.rule(".".join(labels[-size:]))
-            if flags & EXCEPTION:
+            if flags & EXCEPTION and size > 1:
                 return size - 1, row
         for size in range(len(labels), 0, -1):
             row, flags = self.rule(".".join(labels[-size:]))
