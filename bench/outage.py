@@ -93,9 +93,9 @@ class Outages:
 
     def stop(self) -> None:
         """SIGSTOP, and SIGCONT."""
-        self.service.signal(signal.SIGSTOP)
+        self.service.send(signal.SIGSTOP)
         time.sleep(self.pause)
-        self.service.signal(signal.SIGCONT)
+        self.service.send(signal.SIGCONT)
 
     def full(self) -> None:
         """No space left on the store's disk, and space again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -94,7 +95,7 @@ class Process:
         assert self.child is not None
         return self.child.pid
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         assert self.child is not None
         self.child.send_signal(number)
 
@@ -157,12 +158,13 @@ class Service(Process):
 
     def ready(self) -> bool:
         assert self.alive(), self.output()
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == 200
+            except OSError:
+                return False
 
     def stats(self) -> Any:
         return get_json(f"{self.url}/api/v1/stats")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 from collections.abc import Iterator
@@ -73,31 +74,43 @@ def ports(
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    return context
+
+
 def over_https(
     query: dns.message.Message, port: int, context: ssl.SSLContext
 ) -> dns.message.Message:
     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
-    connection.request(
-        "POST", "/dns-query", query.to_wire(), {"Content-Type": "application/dns-message"}
-    )
-    answer = connection.getresponse()
-    body = answer.read()
+    with contextlib.closing(connection):
+        connection.request(
+            "POST", "/dns-query", query.to_wire(), {"Content-Type": "application/dns-message"}
+        )
+        answer = connection.getresponse()
+        body = answer.read()
     if answer.status != 200:
         raise dns.exception.Timeout
     return dns.message.from_wire(body)
 
 
 def ask(
-    query: dns.message.Message, transport: str, port: int, authority: trustme.CA, timeout: float = 5
+    query: dns.message.Message,
+    transport: str,
+    port: int,
+    context: ssl.SSLContext,
+    timeout: float = 5,
 ) -> dns.message.Message:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
     if transport == "udp":
         return dns.query.udp(query, "127.0.0.1", timeout, port)
     if transport == "tcp":
         return dns.query.tcp(query, "127.0.0.1", timeout, port)
     if transport == "tls":
-        return dns.query.tls(query, "127.0.0.1", timeout, port, ssl_context=context)
+        return dns.query.tls(
+            query, "127.0.0.1", timeout, port, ssl_context=context, server_hostname="127.0.0.1"
+        )
     return over_https(query, port, context)
 
 
@@ -106,7 +119,7 @@ def addresses(answer: dns.message.Message) -> list[str]:
 
 
 def has_soa(answer: dns.message.Message) -> bool:
-    return any(rrset.rdtype == dns.rdatatype.SOA and rrset.ttl <= 60 for rrset in answer.authority)
+    return any(rrset.rdtype == dns.rdatatype.SOA and rrset.ttl <= 60 for rrset in answer.context)
 
 
 def expect_sinkhole(answer: dns.message.Message, name: str, qtype: str) -> None:
@@ -137,9 +150,11 @@ def expect(answer: dns.message.Message, name: str, qtype: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("qtype", QTYPES)
 @pytest.mark.parametrize("name", [name for name in ACTIONS if name != "drop"])
-def test_answer(name: str, qtype: str, transport: str, ports: Ports, authority: trustme.CA) -> None:
+def test_answer(
+    name: str, qtype: str, transport: str, ports: Ports, context: ssl.SSLContext
+) -> None:
     query = dns.message.make_query(BLOCKED, qtype, use_edns=0, want_dnssec=True, payload=1232)
-    answer = ask(query, transport, ports[name, transport], authority)
+    answer = ask(query, transport, ports[name, transport], context)
     expect(answer, name, qtype)
     assert answer.question == query.question
     assert answer.flags & dns.flags.QR
@@ -155,28 +170,28 @@ def test_answer(name: str, qtype: str, transport: str, ports: Ports, authority: 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", [name for name in ACTIONS if name != "drop"])
-def test_without_edns(name: str, transport: str, ports: Ports, authority: trustme.CA) -> None:
+def test_without_edns(name: str, transport: str, ports: Ports, context: ssl.SSLContext) -> None:
     """A client that did not speak EDNS gets none back (RFC 6891, 7)."""
     query = dns.message.make_query(BLOCKED, "A", use_edns=False)
-    answer = ask(query, transport, ports[name, transport], authority)
+    answer = ask(query, transport, ports[name, transport], context)
     expect(answer, name, "A")
     assert answer.edns == -1
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_drop(transport: str, ports: Ports, authority: trustme.CA) -> None:
+def test_drop(transport: str, ports: Ports, context: ssl.SSLContext) -> None:
     query = dns.message.make_query(BLOCKED, "A")
     with pytest.raises((dns.exception.DNSException, OSError, EOFError)):
-        ask(query, transport, ports["drop", transport], authority, timeout=0.7)
+        ask(query, transport, ports["drop", transport], context, timeout=0.7)
     other = dns.message.make_query("fine.example.org.", "A")
-    answer = ask(other, transport, ports["drop", transport], authority)
+    answer = ask(other, transport, ports["drop", transport], context)
     assert addresses(answer) == ['"upstream"']
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", ACTIONS)
-def test_other_names_pass(name: str, transport: str, ports: Ports, authority: trustme.CA) -> None:
+def test_other_names_pass(name: str, transport: str, ports: Ports, context: ssl.SSLContext) -> None:
     query = dns.message.make_query("WWW.Example.ORG.", "A", use_edns=0)
-    answer = ask(query, transport, ports[name, transport], authority)
+    answer = ask(query, transport, ports[name, transport], context)
     assert addresses(answer) == ['"upstream"']
     assert not [option for option in answer.options if isinstance(option, dns.edns.EDEOption)]

@@ -156,9 +156,9 @@ def test_service_killed(server: CoreDNS, service: Service) -> None:
 def test_service_stopped(server: CoreDNS, service: Service) -> None:
     with Load(server.port, RATE, seed=3) as load:
         until("events flow", lambda: service.stats()["queries"] > RATE / 2)
-        service.signal(signal.SIGSTOP)
+        service.send(signal.SIGSTOP)
         time.sleep(7)
-        service.signal(signal.SIGCONT)
+        service.send(signal.SIGCONT)
         time.sleep(1)
     assert_all_there(server, service, load.sent)
 

@@ -8,6 +8,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+
 from mlplugin.model import load
 
 from .system import CoreDNS, Service, free_port, post_json, until
