@@ -10,9 +10,12 @@ import (
 // cacheSlots is the number of verdicts that a cache holds, a power of two: 2 MiB.
 const cacheSlots = 1 << 17
 
-// slot is one verdict under the hash of its name. Neither half is locked: check holds
-// hash ^ value, so that halves of different writers never match.
+// slot is one verdict under the hash of its name. Neither half is locked: check ties
+// value to hash, so that halves of different writers do not match.
 type slot struct{ check, value atomic.Uint64 }
+
+// checkOf gives the check of a value. The factor keeps alike values from having alike checks.
+func checkOf(hash, value uint64) uint64 { return hash ^ value*0x9e3779b97f4a7c15 }
 
 // cache holds verdicts of names, without locks and without allocation. A name is known
 // by its 64-bit hash, whose seed nobody outside knows.
@@ -24,7 +27,7 @@ func newCache() *cache { return &cache{slots: make([]slot, cacheSlots)} }
 func (c *cache) get(hash uint64) uint64 {
 	s := &c.slots[hash&(cacheSlots-1)]
 	value := s.value.Load()
-	if s.check.Load()^value != hash {
+	if s.check.Load() != checkOf(hash, value) {
 		return 0
 	}
 	return value
@@ -34,7 +37,7 @@ func (c *cache) get(hash uint64) uint64 {
 func (c *cache) put(hash, value uint64) {
 	s := &c.slots[hash&(cacheSlots-1)]
 	s.value.Store(value)
-	s.check.Store(hash ^ value)
+	s.check.Store(checkOf(hash, value))
 }
 
 // A ruling is packed as, from the lowest bit: 1 (so that nothing packs to 0), level 2,
