@@ -119,7 +119,7 @@ def addresses(answer: dns.message.Message) -> list[str]:
 
 
 def has_soa(answer: dns.message.Message) -> bool:
-    return any(rrset.rdtype == dns.rdatatype.SOA and rrset.ttl <= 60 for rrset in answer.context)
+    return any(rrset.rdtype == dns.rdatatype.SOA and rrset.ttl <= 60 for rrset in answer.authority)
 
 
 def expect_sinkhole(answer: dns.message.Message, name: str, qtype: str) -> None:
