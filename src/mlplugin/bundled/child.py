@@ -35,12 +35,12 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 class Printer:
-    """Writes the children's lines to stderr from a thread of its own.
+    """Writes the children's lines to a stream from a thread of its own, or nowhere if None.
 
     A terminal that is held back makes lines fall out of the queue, counted, and stops nobody.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str] | None) -> None:
         self._stream = stream
         self._queue: queue.Queue[str | None] = queue.Queue(QUEUED_LINES)
         self._dropped = 0
@@ -49,6 +49,8 @@ class Printer:
 
     def write(self, line: str) -> None:
         """Pass on one line, or count it as dropped; never waits."""
+        if self._stream is None:
+            return
         try:
             self._queue.put_nowait(line)
         except queue.Full:
@@ -64,6 +66,8 @@ class Printer:
         while (line := self._queue.get()) is not None:
             dropped, self._dropped = self._dropped, 0
             note = f"... {dropped} lines dropped\n" if dropped else ""
+            if self._stream is None:
+                continue
             with contextlib.suppress(OSError, ValueError):
                 self._stream.write(f"{note}{line}\n")
                 self._stream.flush()

@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlplugin.model import Model
 from mlplugin.verdict import Level, Threat, Verdict
 
-CANDIDATES = 600
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+CANDIDATES = 2000
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
-SUFFIXES = ("com", "net", "org", "info", "biz", "ru", "cn", "top", "xyz", "icu", "site", "online", "cc")
-WORDS = (
+SUFFIXES = ("com", "net", "org", "info", "biz", "ru", "cn", "top", "xyz", "icu", "site", "cc")
+# Where anyone can have a name: dynamic DNS and web hosts, each entry a public suffix.
+DYNAMIC = (
+    "no-ip.biz", "no-ip.info", "zapto.org", "duckdns.org", "hopto.org", "dynu.net", "live",
+    "xyz", "icu", "top", "su", "ru", "org",
+)  # fmt: skip
+HOSTED = (
+    "pages.dev", "web.app", "vercel.app", "netlify.app", "github.io", "my.id", "vip", "ink",
+    "claims", "cc", "top", "xyz", "shop", "com", "live", "site", "online",
+)  # fmt: skip
+WORDS = _words(
     "against answer because believe brought captain century chapter circle company corner "
     "country course crowd desire doctor during either enough escape evening expect family "
     "figure follow forest forward friend further garden gentle glass ground guess happen "
@@ -28,21 +42,21 @@ WORDS = (
     "position possible present probable problem question rather reason receive remember "
     "require return school season severe should simple stranger strength student summer "
     "surprise through together trouble understand various weather welcome whether window winter"
-).split()
-LURES = (
+)
+LURES = _words(
     "account alert appleid auth bank billing confirm customer delivery device help icloud id "
     "login mail microsoft netflix office365 online parcel password pay paypal post recover "
     "safe secure security service signin support tracking unlock update verify wallet webmail"
-).split()
-BAITS = (
+)
+BAITS = _words(
     "airdrop bitcoin bonus casino cash cheap claim coin crypto deal discount double earn eth "
     "forex free gift giveaway invest loan lottery lucky miner outlet profit prize reward sale "
     "shop stake store token trade usdt win"
-).split()
-CARRIERS = (
+)
+CARRIERS = _words(
     "api bot c2 cdn cloud config data dl download exe file gate get host img load local net "
     "panel payload php proxy server setup soft srv static stat svc sys update upd web win win32"
-).split()
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ def probes(model: Model, seed: int | None = None, each: int = 2) -> dict[Threat,
     dice = random.Random(seed)  # noqa: S311 - nothing is secret about a probe
     found: dict[Threat, list[Probe]] = {}
     for threat, draw in GENERATORS.items():
-        verdicts = [model.judge(draw(dice)) for _ in range(CANDIDATES)]
+        verdicts = model.judge_many([draw(dice) for _ in range(CANDIDATES)])
         fitting = [
             verdict
             for verdict in verdicts
@@ -94,20 +108,20 @@ def _phishing(dice: random.Random) -> str:
     words = "-".join(dice.sample(LURES, dice.randint(2, 4)))
     tail = _text(dice, LETTERS + DIGITS, 6, 10)
     if dice.random() < 0.5:
-        return f"{words}-{tail}.{_suffix(dice)}"
-    return f"{dice.choice(LURES)}.{words}.{dice.choice(LURES)}-{tail}.{_suffix(dice)}"
+        return f"{words}-{tail}.{dice.choice(HOSTED)}"
+    return f"{dice.choice(LURES)}.{words}.{dice.choice(LURES)}-{tail}.{dice.choice(HOSTED)}"
 
 
 def _scam(dice: random.Random) -> str:
     glue = dice.choice(("", "-"))
-    words = glue.join(dice.sample(BAITS, dice.randint(2, 4)))
-    return f"{words}{glue}{_text(dice, LETTERS + DIGITS, 4, 8)}.{_suffix(dice)}"
+    words = glue.join(dice.sample(BAITS, dice.randint(1, 4)))
+    return f"{words}{glue}{_text(dice, LETTERS, 3, 6)}.{dice.choice(HOSTED)}"
 
 
 def _malware(dice: random.Random) -> str:
     glue = dice.choice(("", "-"))
     words = glue.join(dice.sample(CARRIERS, dice.randint(1, 3)))
-    name = f"{words}{glue}{_text(dice, LETTERS + DIGITS, 5, 9)}.{_suffix(dice)}"
+    name = f"{words}{glue}{_text(dice, LETTERS + DIGITS, 5, 9)}.{dice.choice(DYNAMIC)}"
     return dice.choice((name, f"{dice.choice(CARRIERS)}{dice.randint(1, 99)}.{name}"))
 
 
@@ -130,9 +144,3 @@ GENERATORS: dict[Threat, Callable[[random.Random], str]] = {
     Threat.SCAM: _scam,
     Threat.TUNNEL: _tunnel,
 }
-
-
-def names_of(found: dict[Threat, list[Probe]]) -> Iterator[Probe]:
-    """Every probe, threat by threat."""
-    for group in found.values():
-        yield from group

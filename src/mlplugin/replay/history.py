@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -84,7 +84,7 @@ class History:
         """The flagged names, worst first: by verdict, score, and how often they were asked for."""
         names: dict[str, Flagged] = {}
         for level in FLAGGED:
-            for row in self._rows(level):
+            for row in self.rows({"verdict": str(level)}):
                 known = names.get(row["qname"])
                 if known is None:
                     known = names[row["qname"]] = Flagged(
@@ -101,20 +101,20 @@ class History:
             names.values(), key=lambda name: (worst[name.verdict], -name.score, -name.count)
         )
 
-    def _rows(self, level: Level) -> Iterator[dict[str, Any]]:
-        """Every stored query with that verdict, page by page, up to MOST_ROWS."""
+    def rows(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Every stored query that fits the API's filters, page by page, up to MOST_ROWS.
+
+        Raises PortError if the service does not answer.
+        """
         given = 0
-        cursor: str | None = None
+        query = {"since": self._since, **filters, "limit": str(PAGE)}
         while given < MOST_ROWS:
-            query = {"since": self._since, "verdict": str(level), "limit": str(PAGE)}
-            if cursor:
-                query["cursor"] = cursor
             page = self._get("queries", query)
             yield from page["queries"]
             given += len(page["queries"])
-            cursor = page.get("next")
-            if not cursor:
+            if not page.get("next"):
                 return
+            query["cursor"] = page["next"]
 
     def _get(self, path: str, query: dict[str, str]) -> Any:
         url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
