@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-SCORE_DIGITS = 3
-
 
 class Level(StrEnum):
     """How bad a name is, in rising order."""
@@ -49,6 +47,11 @@ class Source(StrEnum):
 LEVELS = tuple(Level)
 THREATS = tuple(Threat)
 SOURCES = tuple(Source)
+
+
+def rounded(score: float) -> float:
+    """Give a score as it is shown: three decimals."""
+    return round(score * 1000) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,12 @@ class Verdict:
             "registered_domain": self.registered_domain,
             "verdict": self.level.value,
             "threat": None if self.threat is None else self.threat.value,
-            "score": round(self.score, SCORE_DIGITS),
+            "score": rounded(self.score),
             "source": self.source.value,
             "model": self.model,
             "reasons": [reason.to_json() for reason in self.reasons],
         }
         if self.scores is not None:
             scores = self.scores.items()
-            found["scores"] = {threat.value: round(score, SCORE_DIGITS) for threat, score in scores}
+            found["scores"] = {threat.value: rounded(score) for threat, score in scores}
         return found

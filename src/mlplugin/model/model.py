@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,10 @@ from mlplugin.verdict import LEVELS, SOURCES, THREATS, Level, Reason, Source, Ve
 
 HIGHEST_SCORE = 60.0
 
-# So many names at a time: their n-grams' rows then fit in a processor's cache.
+# So many names, and so many bytes of them, at a time: the rows of their n-grams then
+# fit in a processor's cache, and names of the greatest length do not fill the memory.
 _BLOCK = 2048
+_BLOCK_BYTES = 80 * _BLOCK
 
 
 def load(path: Path | None = None) -> Model:
@@ -80,10 +82,7 @@ class Model:
             names: in canonical form, which is not checked but for what would mix names up.
             scores: whether to give every threat's score too, also where the model was not asked.
         """
-        blocks = [
-            self._judge_block(names[at : at + _BLOCK], scores)
-            for at in range(0, len(names), _BLOCK)
-        ]
+        blocks = [self._judge_block(block, scores) for block in _blocks(names)]
         columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
         if not columns:
             columns = [
@@ -97,11 +96,7 @@ class Model:
 
     def scores_many(self, names: Sequence[str]) -> Floats:
         """Give every threat's score of canonical names, as (names, threats)."""
-        blocks = [
-            self._scores(self._forward(*self._split(names[at : at + _BLOCK])).logits)
-            for at in range(0, len(names), _BLOCK)
-        ]
-        return np.concatenate([_no_scores(0), *blocks])
+        return self._scores(self.logits_many(names))
 
     def split(self, name: str) -> Parts:
         """Take a name apart at its public suffix."""
@@ -130,15 +125,8 @@ class Model:
 
     def logits_many(self, names: Sequence[str]) -> Floats:
         """Give every threat's logit of canonical names, as (names, threats)."""
-        return np.concatenate(
-            [
-                _no_scores(0),
-                *(
-                    self._forward(*self._split(names[at : at + _BLOCK])).logits
-                    for at in range(0, len(names), _BLOCK)
-                ),
-            ]
-        )
+        blocks = [self._forward(*self._split(block)).logits for block in _blocks(names)]
+        return np.concatenate([_no_scores(0), *blocks])
 
     def _split(self, names: Sequence[str]) -> tuple[Batch, Splits]:
         batch = pack(names)
@@ -181,6 +169,14 @@ class Model:
         threat = np.where(level > 0, lead, NO_THREAT).astype(np.int8)
         domain_at = np.where(splits.label >= 0, splits.label - batch.start, -1)
         return domain_at, level, threat, source, score, every
+
+
+def _blocks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(names), _BLOCK):
+        block = names[at : at + _BLOCK]
+        size = sum(map(len, block))
+        step = len(block) if size <= _BLOCK_BYTES else max(1, len(block) * _BLOCK_BYTES // size)
+        yield from (block[first : first + step] for first in range(0, len(block), step))
 
 
 def _no_scores(count: int) -> Floats:

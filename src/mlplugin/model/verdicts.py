@@ -13,6 +13,11 @@ from mlplugin.verdict import LEVELS, SOURCES, THREATS, Threat, Verdict
 NO_THREAT = -1
 
 
+def rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round as ``mlplugin.verdict.rounded`` does, to the bit."""
+    return np.rint(scores * 1000) / 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """Verdicts in the order of the names that were asked for.
