@@ -2,6 +2,7 @@ package mlplugin
 
 import (
 	"context"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -208,8 +209,10 @@ func BenchmarkJudgeNew(b *testing.B) {
 	client, now := netip.MustParseAddr("198.51.100.1"), time.Now()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if i%len(names) == 0 {
-			s = s.with(func(*snapshot) {})
+		if i%len(names) == 0 { // what is in the cache is found no more
+			again := *s
+			again.seed = maphash.MakeSeed()
+			s = &again
 		}
 		s.judge(client, names[i%len(names)], now)
 	}

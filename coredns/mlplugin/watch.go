@@ -10,7 +10,7 @@ import (
 )
 
 // watchEvery is the time between looks at the model and the lists.
-const watchEvery = 3 * time.Second
+const watchEvery = 2 * time.Second
 
 // watched is a part of the snapshot that files make.
 type watched struct {
@@ -19,6 +19,8 @@ type watched struct {
 	files func() string
 	load  func() error
 	seen  string
+	// changing is what they looked like the last time, where that was new.
+	changing string
 }
 
 // watch begins to look for changed files until stop.
@@ -72,11 +74,13 @@ func (h *Handler) watchedParts() []*watched {
 	return parts
 }
 
-// look loads the part again if its files look different. One that cannot be loaded is
-// told once, and tried again when the files change again; the old one stays in force.
+// look loads the part again if its files look different and the same twice, so that
+// none is read while it is being written. One that cannot be loaded is told once, and
+// tried again when the files change again; the old one stays in force.
 func (w *watched) look() {
 	now := w.files()
-	if now == w.seen {
+	if now == w.seen || now != w.changing {
+		w.changing = now
 		return
 	}
 	w.seen = now

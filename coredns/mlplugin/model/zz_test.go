@@ -65,10 +65,25 @@ func TestRealMedian(t *testing.T) {
 	report("split", func(i int) { m.Split(names[i]) })
 	report("score", func(i int) { m.Score(parts[i], &sc) })
 	report("pool", func(i int) { f = features{}; m.pool(parts[i], &f) })
+	report("pool hot", func(i int) { f = features{}; m.pool(parts[i%10], &f) })
+	report("judge hot", func(i int) { m.Judge(names[i%10]) })
 	report("logits", func(i int) { m.logits(parts[i], &f, &sc.Logits) })
 	report("curve", func(i int) {
 		for t := range sc.Logits {
 			sc.Threats[t] = m.curves[t].at(sc.Logits[t])
 		}
 	})
+}
+
+func BenchmarkHotPool(b *testing.B) {
+	m, names := load(b, newFake(shipped)), realNames()
+	parts := make([]Parts, 16)
+	for i := range parts {
+		parts[i] = m.Split(names[i])
+	}
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		var f features
+		m.pool(parts[i%16], &f)
+	}
 }

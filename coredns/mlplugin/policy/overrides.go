@@ -48,7 +48,12 @@ type Override struct {
 type Overrides struct {
 	version string
 	byName  map[string][]*Override
+	// lengths says how long their names are, so that few suffixes need be looked up.
+	lengths [maxName + 1]bool
 }
+
+// maxName is longer than any canonical name: 255 octets, each \DDD.
+const maxName = 4 * 255
 
 // document is the policy as docs/protocol.md has it.
 type document struct {
@@ -88,6 +93,7 @@ func ParseOverrides(data []byte) (*Overrides, error) {
 			return nil, fmt.Errorf("policy cannot be taken: override of %q: %w", entry.Name, err)
 		}
 		o.byName[override.Name] = append(o.byName[override.Name], override)
+		o.lengths[len(override.Name)] = true
 	}
 	return o, nil
 }
@@ -98,6 +104,9 @@ func (o *Override) set(name, scope, status string, client *string) error {
 		return errors.New("this is no domain name")
 	}
 	o.Name = qname.Canonical(dns.Fqdn(name))
+	if len(o.Name) > maxName {
+		return errors.New("this is no domain name")
+	}
 	switch scope {
 	case "name":
 		o.Exact = true
@@ -178,9 +187,11 @@ func (o *Overrides) Match(client netip.Addr, name string, now time.Time) *Overri
 	var best *Override
 	exact := true
 	for at, ok := name, true; ok; at, ok = parent(at) {
-		for _, candidate := range o.byName[at] {
-			if candidate.holds(client, exact, now) && (best == nil || candidate.beats(best)) {
-				best = candidate
+		if len(at) <= maxName && o.lengths[len(at)] {
+			for _, candidate := range o.byName[at] {
+				if candidate.holds(client, exact, now) && (best == nil || candidate.beats(best)) {
+					best = candidate
+				}
 			}
 		}
 		exact = false

@@ -274,7 +274,7 @@ func TestHangingService(t *testing.T) {
 }
 
 func TestServiceComesBack(t *testing.T) {
-	s := newService(t, func(w http.ResponseWriter, _ question) { http.Error(w, "no", 503) })
+	s := newService(t, func(w http.ResponseWriter, _ question) { http.Error(w, "no", http.StatusServiceUnavailable) })
 	c := classifier(t, s.URL, 20*time.Second)
 	c.breaker.shortest = 20 * time.Millisecond
 	for range 8 {

@@ -1,0 +1,123 @@
+package model
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+)
+
+func TestReasonsAddUpToTheLogit(t *testing.T) {
+	m := load(t, newFake(small))
+	for name := range scored {
+		var s Scores
+		m.Score(m.Split(name), &s)
+		for threat := verdict.NoThreat; threat <= verdict.Tunnel; threat++ {
+			want := s.Logits[max(threat, 1)-1]
+			if threat == verdict.NoThreat {
+				want = s.Logits[s.Threat-1]
+			}
+			reasons := m.Explain(name, verdict.Verdict{Source: verdict.Model, Threat: threat})
+			sum := 0.0
+			for _, r := range reasons {
+				sum += r.Weight
+			}
+			if math.Abs(sum-want) > 1e-9 {
+				t.Errorf("%s, %s: reasons add up to %f, the logit is %f", name, threat, sum, want)
+			}
+			checkOrder(t, name, reasons)
+		}
+	}
+}
+
+func checkOrder(t *testing.T, name string, reasons []verdict.Reason) {
+	t.Helper()
+	last := len(reasons) - 1
+	if last > listed || reasons[last].Kind != KindRest {
+		t.Errorf("%s: %d reasons, the last of kind %s", name, len(reasons), reasons[last].Kind)
+	}
+	if !slices.IsSortedFunc(reasons[:last], func(a, b verdict.Reason) int {
+		if x, y := math.Abs(a.Weight), math.Abs(b.Weight); x != y {
+			return int(math.Copysign(1, y-x))
+		}
+		return 0
+	}) {
+		t.Errorf("%s: not strongest first: %v", name, reasons)
+	}
+}
+
+// TestWeightsAreWhatTheNgramsDo holds each weight to the formula, with a network whose units are
+// all active, so that taking an n-gram's row away takes its weight from the logit.
+func TestWeightsAreWhatTheNgramsDo(t *testing.T) {
+	f := newFake(small)
+	f.put("b1", "F32", constant(100, small.hidden), small.hidden)
+	m := load(t, f)
+	const name = "abab.com" // ab, ba, aba, bab come from one region; ab and others twice
+	for _, r := range m.Explain(name, verdict.Verdict{Source: verdict.Model, Threat: verdict.Scam}) {
+		if r.Kind != KindNgram {
+			continue
+		}
+		var region int
+		var gram string
+		for i, prefix := range regions {
+			if rest, ok := cut(r.Text, prefix+":"); ok {
+				region, gram = i, rest
+			}
+		}
+		if gram == "" {
+			t.Fatalf("reason %q has no region", r.Text)
+		}
+		without := newFake(small)
+		without.put("b1", "F32", constant(100, small.hidden), small.hidden)
+		columns := small.dimensions + verdict.ThreatCount
+		bucket := int(bucketOf(region, gram, small.buckets))
+		clear(without.contents["table"][bucket*columns : (bucket+1)*columns])
+		before, after := logit(m, name), logit(load(t, without), name)
+		if math.Abs(before-after-r.Weight) > 1e-9 {
+			t.Errorf("%s weighs %f, without it the logit falls by %f", r.Text, r.Weight, before-after)
+		}
+	}
+}
+
+func logit(m *Model, name string) float64 {
+	var s Scores
+	m.Score(m.Split(name), &s)
+	return s.Logits[verdict.Scam-1]
+}
+
+func cut(text, prefix string) (string, bool) {
+	if len(text) < len(prefix) || text[:len(prefix)] != prefix {
+		return "", false
+	}
+	return text[len(prefix):], true
+}
+
+func constant(value float32, n int) []byte {
+	out := make([]byte, 0, 4*n)
+	for range n {
+		bits := math.Float32bits(value)
+		out = append(out, byte(bits), byte(bits>>8), byte(bits>>16), byte(bits>>24))
+	}
+	return out
+}
+
+func TestOtherReasons(t *testing.T) {
+	m := load(t, newFake(small))
+	for name, want := range map[string]verdict.Reason{
+		"nas.local":          {Kind: KindList, Text: "local"},
+		"printer":            {Kind: KindList, Text: "single label"},
+		"co.uk":              {Kind: KindList, Text: "public suffix co.uk"},
+		"en.wikipedia.org":   {Kind: KindReputation, Text: "wikipedia.org"},
+		"www.news.bbc.co.uk": {Kind: KindReputation, Text: "bbc.co.uk"},
+	} {
+		if got := m.Explain(name, m.Judge(name)); !slices.Equal(got, []verdict.Reason{want}) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	for _, source := range []verdict.Source{verdict.Override, verdict.Allowlist, verdict.Denylist, verdict.Answer, verdict.Behaviour} {
+		if got := m.Explain("www.some.com", verdict.Verdict{Source: source}); got != nil {
+			t.Errorf("source %s: %v is not the model's to say", source, got)
+		}
+	}
+}
