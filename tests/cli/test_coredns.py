@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlplugin.bundled.build import Progress
+from mlplugin.cli import coredns
+from tests.e2e.system import Process, free_port, mlplugin, until
+
+pytestmark = pytest.mark.e2e
+
+
+def test_arguments_and_exit_status_are_coredns_own() -> None:
+    done = mlplugin("coredns", "--", "-plugins", timeout=1500)
+    assert done.returncode == 0
+    assert "mlplugin" in done.stdout.split()
+    wrong = mlplugin("coredns", "--", "-no-such-flag")
+    assert wrong.returncode == 2
+    assert "no-such-flag" in wrong.stderr
+    extra = mlplugin("coredns", "--", "extra")
+    assert extra.returncode == 1
+    assert "extra command line arguments" in extra.stderr
+
+
+def test_it_becomes_the_process_and_takes_its_signals(tmp_path: Path) -> None:
+    corefile = tmp_path / "Corefile"
+    corefile.write_text(f".:{free_port()} {{\n bind 127.0.0.1\n whoami\n}}\n")
+    process = Process(
+        [sys.executable, "-m", "mlplugin", "coredns", "--", "-conf", str(corefile)],
+        tmp_path / "log",
+    )
+    process.start()
+    until("it has started", lambda: "CoreDNS-" in process.output())
+    assert "coredns" in Path(f"/proc/{process.pid}/comm").read_text()
+    assert process.stop(signal.SIGTERM) == 0
+
+
+def test_a_wrong_binary_is_said_in_one_line() -> None:
+    done = mlplugin("coredns", "--", "-version", env={"MLPLUGIN_COREDNS": "/no/such/binary"})
+    assert done.returncode == 3
+    assert done.stderr == "mlplugin: MLPLUGIN_COREDNS=/no/such/binary: there is no such file\n"
+
+
+def test_plain_progress_says_each_step_and_not_each_package(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = coredns._plain_lines()
+    for done in range(101):
+        report(Progress("compiling packages", done, 100, "x"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "CoreDNS: compiling packages: 0 of 100",
+        "CoreDNS: compiling packages: 100 of 100",
+    ]
