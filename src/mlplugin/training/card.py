@@ -40,13 +40,13 @@ def _head(metrics: dict[str, Any]) -> str:
 
 Judges a domain name by its text alone: hashed n-grams of subdomain, label and public suffix, in a
 bag with one hidden layer plus a linear part, one head for each of six threats, and a capped term
-for the public suffix. Made {metrics["created"]}; the newest malicious name
-in it was first seen on {metrics["data_cutoff"]}. The format is described in `docs/model-format.md`.
+for the public suffix. Made {metrics["created"]}; the newest malicious name in it was
+first seen on {metrics["data_cutoff"]}. `docs/model-format.md` describes the format.
 
-**For**: a first opinion on names that a resolver is asked for, with a known rate of false alarms, beside
-lists and people. **Not for**: proof that a name is harmful or harmless; blocking without a way to
-allow; judging people. One name says little: tunnels and compromised sites above all need
-more than the name.
+**For**: a first opinion on names that a resolver is asked for, with a known rate of false
+alarms, beside lists and people. **Not for**: proof that a name is harmful or harmless;
+blocking without a way to allow; judging people. One name says little: tunnels and
+compromised sites above all need more than the name.
 
 Scores are -10 log10 of the share of clean names that score as high: suspicious from 30
 (one clean name in 1,000), malicious from 37 (one in 5,000). They are calibrated on names whose
@@ -123,9 +123,10 @@ def _macro(macro: dict[str, Any]) -> str:
 
 def _found(metrics: dict[str, Any]) -> str:
     return (
-        "## What it finds: registered domains it was not trained on, families and sources it was\n\n"
-        "Found at a false-positive rate on clean names under unseen domains; the overall score, "
-        "the score of the set's own threat, the public suffix alone (the floor), and as shipped.\n\n"
+        "## What it finds: new registered domains of known families and sources\n\n"
+        "Found at a false-positive rate on clean names under unseen domains: by the overall "
+        "score, by the score of the set's own threat, by the public suffix alone (the floor), "
+        "and as shipped.\n\n"
         + table(_HEADS, _rates(metrics["finds"]))
         + "\n\n"
         + _macro(metrics["macro"])
@@ -137,8 +138,8 @@ def _new(metrics: dict[str, Any]) -> str:
     if not probe:
         return ""
     text = (
-        "## What it finds of the truly new\n\nA second model of the same recipe was trained without "
-        f"these generators: {', '.join(probe['families_held_out']) or 'none'}"
+        "## What it finds of the truly new\n\nA second model of the same recipe was trained "
+        f"without these generators: {', '.join(probe['families_held_out']) or 'none'}"
     )
     if probe["first_seen_from"]:
         text += f"; and without names first seen from {probe['first_seen_from']} on"
@@ -182,9 +183,9 @@ def _cost(metrics: dict[str, Any]) -> str:
         for name, row in metrics["quantisation_at_0.1_percent"].items()
     ]
     return (
-        "## What eight bits cost\n\nFound at 0.1 % by the logit of each threat, files pooled, with the "
-        "table in float32 and in int8 (one scale a column, clipped where the squared error is least).\n\n"
-        + table(["threat", "float32", "int8"], rows)
+        "## What eight bits cost\n\nFound at 0.1 % by the logit of each threat, files pooled, "
+        "with the table in float32 and in int8 (one scale a column, clipped where the squared "
+        "error is least).\n\n" + table(["threat", "float32", "int8"], rows)
     )
 
 
@@ -194,9 +195,9 @@ def _failures(metrics: dict[str, Any]) -> str:
         for title, texts in metrics["examples"].items()
     ]
     return (
-        "## Where it fails\n\nSo that nobody is surprised: benign names that are flagged, the highest "
-        "scores first, and malicious ones with the lowest. Labels are those of the sources, and some "
-        "are wrong.\n\n" + "\n".join(lines)
+        "## Where it fails\n\nSo that nobody is surprised: benign names that are flagged, the "
+        "highest scores first, and malicious ones with the lowest. Labels are those of the "
+        "sources, and some are wrong.\n\n" + "\n".join(lines)
     )
 
 
@@ -213,11 +214,11 @@ def _data(metrics: dict[str, Any]) -> str:
     return (
         "## Data\n\n"
         + table(["file", *heads], rows)
-        + "\n\nCleaning drops benign names whose registered domain a malicious feed holds, and malicious "
-        "names under registered domains that are long in popularity lists. Added in training: "
-        f"{recipe['invented_families']:,} invented generator families of at most "
-        f"{recipe['invented_each']:,} names, and about {recipe['ordinary']:,} odd but ordinary names "
-        "(look-ups that carry hashes, hosts of clouds and content networks, service records)."
+        + "\n\nCleaning drops benign names whose registered domain a malicious feed holds, and "
+        "malicious names under registered domains that are long in popularity lists. Added in "
+        f"training: {recipe['invented_families']:,} invented generator families of at most "
+        f"{recipe['invented_each']:,} names, and about {recipe['ordinary']:,} odd but ordinary "
+        "names (look-ups that carry hashes, hosts of clouds and content networks, service records)."
     )
 
 

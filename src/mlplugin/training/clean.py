@@ -55,13 +55,14 @@ class Standing:
 
     def hoster(self) -> Mask:
         """Domains that rent out their subdomains, so that one says nothing of another."""
-        return self.private | (self.hosts >= HOSTS_OF_A_HOSTER) & (self.hosts > self.benign)
+        rented = (self.hosts >= HOSTS_OF_A_HOSTER) & (self.hosts > self.benign)
+        return np.asarray(self.private | rented)
 
     def trusted(self, votes: int) -> Mask:
         """Domains in so many lists, years apart, that no feed contradicts."""
         old = (self.votes >= votes) & (self.years >= YEARS_APART)
         outweighed = (self.votes >= VOTES_AGAINST_FEEDS) & (self.feeds <= 2)
-        return old & ~self.hoster() & ((self.feeds == 0) | outweighed)
+        return np.asarray(old & ~self.hoster() & ((self.feeds == 0) | outweighed))
 
 
 def standing(data: Labelled, splits: Splits, rules: Rules) -> Standing:
@@ -105,7 +106,7 @@ def _lists(data: Labelled, table: dict[str, Source]) -> list[tuple[Source, Mask]
 
 
 def _is_www(data: Labelled, splits: Splits) -> Mask:
-    found = splits.label_at == 4
+    found: Mask = splits.label_at == 4
     starts = data.names.offsets[:-1]
     for at, byte in enumerate(b"www."):
         place = np.minimum(starts + at, len(data.names.blob) - 1)

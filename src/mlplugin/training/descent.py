@@ -4,6 +4,8 @@ The loop runs in one thread and in a fixed order, and every random choice comes 
 generator that the caller seeds: the same input gives the same bits.
 """
 
+# ruff: noqa: C901, PLR0917 - compiled loops take arrays, not objects
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -98,7 +100,7 @@ def scratch(dims: int, hidden: int, heads: int) -> Scratch:
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _chance(state):  # type: ignore[no-untyped-def]
     """One step of splitmix64: a number in 0..1; the state moves on."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -109,7 +111,7 @@ def _chance(state):  # type: ignore[no-untyped-def]
     return np.float64(value >> np.uint64(11)) / 9007199254740992.0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _features(i, samples, noise, chances, mask, state, s):  # type: ignore[no-untyped-def]
     """Fill the buckets of a sample, changed by chance; the suffix rule that stays."""
     blob, offsets = samples.blob, samples.offsets
@@ -132,7 +134,7 @@ def _features(i, samples, noise, chances, mask, state, s):  # type: ignore[no-un
     return row
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, fastmath=True)
 def _forward(row, w, rates, s):  # type: ignore[no-untyped-def]
     """Pool, hidden layer, logits."""
     heads, dims = len(w.b2), len(s.x) // 3
@@ -161,7 +163,7 @@ def _forward(row, w, rates, s):  # type: ignore[no-untyped-def]
             s.logit[t] += w.w2[t, u] * s.h[u]
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, fastmath=True)
 def _errors(target, weight, s):  # type: ignore[no-untyped-def]
     """Gradients of the logits; a threat's sample teaches its own head only. The loss."""
     loss = 0.0
@@ -177,7 +179,7 @@ def _errors(target, weight, s):  # type: ignore[no-untyped-def]
     return loss
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, fastmath=True)
 def _learn_dense(row, w, rates, s):  # type: ignore[no-untyped-def]
     """Move the layers and the suffix term; leaves the gradient of the bags in ``gx``."""
     rate = rates.dense
@@ -211,7 +213,7 @@ def _learn_dense(row, w, rates, s):  # type: ignore[no-untyped-def]
             w.w1[u, d] -= rate * grad / np.sqrt(w.w1_sum[u, d])
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, fastmath=True)
 def _learn_table(w, rates, s):  # type: ignore[no-untyped-def]
     """Move the rows of the n-grams that were seen."""
     heads, dims = len(s.g), len(s.x) // 3
@@ -238,7 +240,7 @@ def _learn_table(w, rates, s):  # type: ignore[no-untyped-def]
                 w.table[b, dims + t] -= rates.rows * grad / part
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def descend(samples, order, noise, chances, w, rates, s, seed):  # type: ignore[no-untyped-def]
     """One pass over the samples in ``order``; the mean loss.
 

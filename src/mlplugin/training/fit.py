@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,9 +27,9 @@ class Recipe:
     dimensions: int = 16
     hidden: int = 32
     passes: int = 2
-    rate: float = 0.15
+    rate: float = 0.2
     dense_rate: float = 0.02
-    bag: float = 1.0
+    bag: float = 0.25
     linear: float = 0.5
     suffix_cap: float = 2.0
     drop_suffix: float = 0.15
@@ -108,17 +107,17 @@ def _stock(data: Labelled, splits: Splits, benign: NDArray[np.int64]) -> invente
     """Words that stand between hyphens in benign labels, and the suffixes of all names."""
     words: Counter[str] = Counter()
     starts = data.names.offsets[:-1]
-    hyphened = []
+    hyphened: list[str] = []
     for row in benign.tolist():
         begin = starts[row]
         label = data.names.blob[begin + splits.label_at[row] : begin + splits.suffix_at[row] - 1]
         if 45 in label:
             hyphened.append(label.tobytes().decode("ascii"))
-    for label in hyphened:
-        words.update(part for part in label.split("-") if part.isalpha() and 3 <= len(part) <= 10)
+    for text in hyphened:
+        words.update(part for part in text.split("-") if part.isalpha() and 3 <= len(part) <= 10)
     suffixes: Counter[str] = Counter()
-    sample = random.Random(7).sample(range(len(data)), min(len(data), 200_000))
-    for row in sample:
+    every = max(1, len(data) // 200_000)
+    for row in range(0, len(data), every):
         end = data.names.offsets[row + 1]
         suffixes[data.names.blob[starts[row] + splits.suffix_at[row] : end].tobytes().decode()] += 1
     usual = suffixes.most_common(120)

@@ -1,4 +1,6 @@
-"""Compiled loops over names: hashing, splitting and n-grams, as ``docs/model-format.md`` has them."""
+"""Compiled loops over names: hashing, splitting, n-grams; see ``docs/model-format.md``."""
+
+# ruff: noqa: PLR0917 - compiled loops take arrays, not objects
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ LONGEST = 5000  # n-grams of one region: a canonical name has at most 1,020 byte
 NO_RULE, NO_LABEL = -1, -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def fnv(blob, start, end):  # type: ignore[no-untyped-def]
     """64-bit FNV-1a of a stretch of bytes."""
     value = BASIS64
@@ -20,7 +22,7 @@ def fnv(blob, start, end):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _find(hashes, value):  # type: ignore[no-untyped-def]
     at = np.searchsorted(hashes, value)
     if at < len(hashes) and hashes[at] == value:
@@ -28,7 +30,7 @@ def _find(hashes, value):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _suffix_of(blob, starts, count, end, hashes, flags):  # type: ignore[no-untyped-def]
     """The index of the suffix's first label, and the row of the rule that matched."""
     best, row = count - 1, NO_RULE
@@ -46,7 +48,7 @@ def _suffix_of(blob, starts, count, end, hashes, flags):  # type: ignore[no-unty
     return best, row
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def split_all(blob, offsets, hashes, flags):  # type: ignore[no-untyped-def]
     """Of every name: where its label starts, where its suffix starts, its rule, its domain's hash.
 
@@ -75,19 +77,24 @@ def split_all(blob, offsets, hashes, flags):  # type: ignore[no-untyped-def]
     return label_at, suffix_at, rule, domain
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
+def _absorb(value, byte):  # type: ignore[no-untyped-def]
+    """One byte of 32-bit FNV-1a; compiled arithmetic is wider, so it is cut back each time."""
+    return np.uint32((value ^ np.uint32(byte)) * PRIME32)
+
+
+@njit(nogil=True)
 def grams(blob, start, end, region, mask, out):  # type: ignore[no-untyped-def]
     """Buckets of the 2- to 5-grams of ``^text$``; how many."""
     if start >= end:
         return 0
-    basis = (BASIS32 ^ np.uint32(region)) * PRIME32
+    basis = _absorb(BASIS32, region)
     length = end - start + 2
     count = 0
     for i in range(length - 1):
-        value = (basis ^ np.uint32(94 if i == 0 else blob[start + i - 1])) * PRIME32
+        value = _absorb(basis, 94 if i == 0 else blob[start + i - 1])
         for j in range(i + 1, min(i + 5, length)):
-            byte = np.uint32(36 if j == length - 1 else blob[start + j - 1])
-            value = (value ^ byte) * PRIME32
+            value = _absorb(value, 36 if j == length - 1 else blob[start + j - 1])
             out[count] = np.int32((value ^ (value >> np.uint32(16))) & mask)
             count += 1
     return count

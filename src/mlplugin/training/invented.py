@@ -4,6 +4,8 @@ Each family is drawn at random (its method, its alphabet or word list, lengths, 
 and then makes a few hundred names, as a real generator would.
 """
 
+# ruff: noqa: S311 - nothing here is secret, and the same seed must give the same names
+
 from __future__ import annotations
 
 import hashlib

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,7 @@ class Names:
         """Every name, in order."""
         data = self.blob.tobytes()
         edges = self.offsets.tolist()
-        pairs = zip(edges, edges[1:], strict=False)
-        return [data[start:end].decode("ascii") for start, end in pairs]
+        return [data[start:end].decode("ascii") for start, end in pairwise(edges)]
 
     def take(self, indices: NDArray[np.int64]) -> Names:
         """The names at these indices, in their order."""

@@ -3,6 +3,8 @@
 They are what makes a naive detector unusable, and public lists hardly hold them.
 """
 
+# ruff: noqa: S311 - nothing here is secret, and the same seed must give the same names
+
 from __future__ import annotations
 
 import random
@@ -37,7 +39,11 @@ _CLOUD = (
     "fastly.net", "global.ssl.fastly.net", "b-cdn.net", "kxcdn.com", "llnwi.net", "cdn77.org",
     "edgekey.net", "edgesuite.net", "akadns.net", "cdn.cloudflare.net", "hwcdn.net",
 )  # fmt: skip
-_PINYIN = ["zhong", "guo", "wang", "dian", "shang", "hai", "bei", "jing", "tian", "tao", "bao", "ming", "xin", "da", "xiao", "hua", "yun", "long", "feng", "jia", "you", "le", "mei", "shi", "jie", "tong", "cheng", "gou", "wu", "che", "fang", "chan", "jin", "rong", "tou", "zi", "bo", "yi", "er", "san", "si", "liu", "qi", "ba"]
+_PINYIN = tuple(
+    "zhong guo wang dian shang hai bei jing tian tao bao ming xin da xiao hua yun long feng jia "  # noqa: SIM905
+    "you le mei shi jie tong cheng gou wu che fang chan jin rong tou zi bo yi er san si liu qi "
+    "ba".split()
+)
 Maker = Callable[[random.Random, Sequence[str]], str]
 
 
@@ -153,7 +159,8 @@ def _hosts(rng: random.Random, domains: Sequence[str]) -> str:
         return f"ip-{_address(rng, '-')}.{rng.choice(_REGIONS)}.{domain}"
     if form == 4:
         return f"{_address(rng, '-')}.{rng.choice(('dyn', 'static', 'pool', 'rev'))}.{domain}"
-    return f"{rng.choice(('srv', 'node', 'prod', 'mx', 'ns', 'web', 'pc'))}{rng.randint(1, 999)}.{domain}"
+    kind = rng.choice(("srv", "node", "prod", "mx", "ns", "web", "pc"))
+    return f"{kind}{rng.randint(1, 999)}.{domain}"
 
 
 def _chinese(rng: random.Random, _: Sequence[str]) -> str:

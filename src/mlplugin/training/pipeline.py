@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mlplugin.errors import UsageError
 from mlplugin.training import calibrate, clean, fit, measure, ordinary, quantise, suffixes, write
 from mlplugin.training.datasets import BENIGN, THREATS, Labelled, Splits, read, split
+from mlplugin.training.judging import judge_of
 from mlplugin.training.names import Names, from_texts
 from mlplugin.training.quantise import Network
 
@@ -77,7 +79,7 @@ def prepare(folder: Path) -> Prepared:
 
 
 def held_families(data: Labelled) -> Mask:
-    """Rows of the one family in three, chosen by the hash of its first word, that a probe misses."""
+    """Rows of the families that a probe misses: one in three, by the hash of the first word."""
     missed = [
         bool(name) and suffixes.fnv64(name.split("-")[0]) % HELD_FAMILIES == 0
         for name in data.families
@@ -164,7 +166,7 @@ def _spread(ready: Prepared, rows: NDArray[np.int64], each: int = 300) -> NDArra
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(rows) else rows
     ranked[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
     kept = rows[~generated | (ranked < each)]
-    return kept[:: max(1, -(-len(kept) // 10_000))]
+    return np.asarray(kept[:: max(1, -(-len(kept) // 10_000))])
 
 
 def _nameless(data: Labelled) -> int:
@@ -193,26 +195,6 @@ def _cost(ready: Prepared, whole: Network, small: Network) -> dict[str, Any]:
     return result
 
 
-def judge_of(model: write.Finished) -> measure.Judge:
-    """Judge by the model in memory: reputation, then scores."""
-
-    def judge(names: Names) -> measure.Judged:
-        at = split(names, model.rules)
-        logits = model.network.logits(names, at)
-        named = at.label_at >= 0
-        threats = np.zeros_like(logits)
-        threats[named] = model.calibration.scores(logits[named])
-        score = np.zeros(len(names))
-        score[named] = model.calibration.combined(logits[named])[0]
-        reputed = np.isin(at.domain, model.reputation) | ~named
-        final = np.where(reputed, 0.0, score)
-        level = (final >= write.THRESHOLDS["suspicious"]).astype(np.int8)
-        level += final >= write.THRESHOLDS["malicious"]
-        return measure.Judged(score, threats, level)
-
-    return judge
-
-
 def subject(ready: Prepared, train_rows: Mask) -> measure.Subject:
     """What an evaluation needs to know of the rows."""
     floor = measure.suffix_odds(ready.splits.rule, ready.data.target, train_rows)
@@ -222,12 +204,15 @@ def subject(ready: Prepared, train_rows: Mask) -> measure.Subject:
 
 
 def probe(ready: Prepared, recipe: fit.Recipe, tell: Tell) -> dict[str, Any]:
-    """A second model without some families and without the latest names: what is truly new to it."""
+    """A second model, without some families and the latest names: what is truly new to it."""
     day = turning_day(ready.data)
     families, late = held_families(ready.data), later(ready.data, day)
     rows = ready.trainable & ~families & ~late
     trained = train(ready, rows, recipe, tell)
-    about, judge = subject(ready, rows), judge_of(trained.model)
+    about = subject(ready, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        write.write(Path(folder), trained.model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
+        judge = judge_of(Path(folder))
     new = measure.finds(judge, about, families)
     names = sorted({ready.data.families[code] for code in np.unique(ready.data.family[families])})
     return {

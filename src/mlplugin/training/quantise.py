@@ -30,14 +30,14 @@ class Network:
     bag: float
     linear: float
 
-    def logits(self, names: Names, at: Splits, with_suffix: bool = True) -> NDArray[np.float64]:
+    def logits(self, names: Names, at: Splits) -> NDArray[np.float64]:
         """A row a name, a column a threat; NaN where a name is itself a suffix."""
         suffix = self.suffix.astype(np.float64) * np.float64(self.suffix_scale[0])
         result: NDArray[np.float64] = score_all(
             names.blob, names.offsets, at.label_at, at.suffix_at, at.rule, self.table,
             self.table_scale.astype(np.float64), self.w1.astype(np.float64),
             self.b1.astype(np.float64), self.w2.astype(np.float64), self.b2.astype(np.float64),
-            suffix, (self.bag, self.linear), with_suffix,
+            suffix, (self.bag, self.linear),
         )  # fmt: skip
         return result
 

@@ -14,6 +14,7 @@ import numpy as np
 from mlplugin.errors import UsageError
 from mlplugin.training import card, measure, pipeline, traffic, write
 from mlplugin.training.fit import Recipe
+from mlplugin.training.judging import judge_of
 from mlplugin.training.sources import known, split
 
 LARGEST = 8_000_000  # bytes of a directory that is kept in the repository
@@ -54,7 +55,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     created = timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
     tell("measuring on names under unseen domains")
-    judge, about = pipeline.judge_of(trained.model), pipeline.subject(ready, ready.trainable)
+    judge, about = judge_of(order.out), pipeline.subject(ready, ready.trainable)
     found = measure.finds(judge, about, ready.unseen)
     metrics: dict[str, Any] = {
         "version": order.version,

@@ -1,5 +1,7 @@
 """The compiled scores: logits of many names, in float64, exactly as the readers compute them."""
 
+# ruff: noqa: PLR0917 - compiled loops take arrays, not objects
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,53 +10,56 @@ from numba import njit
 from mlplugin.training.grams import LONGEST, grams
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
+def _pool(buckets, count, table, table_scale, sums):  # type: ignore[no-untyped-def]
+    """Add up the rows of a region's n-grams, then scale each column."""
+    sums[:] = 0
+    for k in range(count):
+        for d in range(len(sums)):
+            sums[d] += table[buckets[k], d]
+    for d in range(len(sums)):
+        sums[d] *= table_scale[d]
+
+
+@njit(nogil=True)
+def _hidden(x, w1, b1, w2, logits):  # type: ignore[no-untyped-def]
+    """Add what the hidden layer says."""
+    for u in range(len(b1)):
+        value = b1[u]
+        for d in range(len(x)):
+            value += w1[u, d] * x[d]
+        if value > 0:
+            for t in range(len(logits)):
+                logits[t] += w2[t, u] * value
+
+
+@njit(nogil=True)
 def score_all(  # type: ignore[no-untyped-def]
-    blob, offsets, label_at, suffix_at, rule, table, table_scale,
-    w1, b1, w2, b2, suffix_weight, pooling, with_suffix,
-):  # fmt: skip
-    """The logits of every name and threat, in float64, as the format says; NaN on suffixes."""
-    total, heads, hidden = len(offsets) - 1, len(b2), len(b1)
-    dims = w1.shape[1] // 3
+    blob, offsets, label_at, suffix_at, rule, table, table_scale, w1, b1, w2, b2, suffix, pooling
+):
+    """A row of logits for each name; NaN where a name is itself a suffix."""
+    total, heads, dims = len(offsets) - 1, len(b2), w1.shape[1] // 3
     mask = np.uint32(len(table) - 1)
     buckets = np.empty(LONGEST, np.int32)
-    x = np.zeros(3 * dims)
-    sums = np.zeros(dims + heads)
-    logits = np.empty((total, heads))
+    x, sums = np.zeros(3 * dims), np.zeros(dims + heads)
+    logits = np.full((total, heads), np.nan)
     for i in range(total):
-        start, end = offsets[i], offsets[i + 1]
         if label_at[i] < 0:
-            logits[i] = np.nan
             continue
-        at_label, at_suffix = start + label_at[i], start + suffix_at[i]
-        for t in range(heads):
-            logits[i, t] = b2[t]
-            if with_suffix and rule[i] >= 0:
-                logits[i, t] += suffix_weight[rule[i], t]
+        start, end = offsets[i], offsets[i + 1]
+        label, tail = start + label_at[i], start + suffix_at[i]
+        logits[i] = b2
+        if rule[i] >= 0:
+            logits[i] += suffix[rule[i]]
         x[:] = 0
-        for r in range(3):
-            if r == 0:
-                count = grams(blob, start, at_label - 1, 1, mask, buckets)
-            elif r == 1:
-                count = grams(blob, at_label, at_suffix - 1, 2, mask, buckets)
-            else:
-                count = grams(blob, at_suffix, end, 3, mask, buckets) if with_suffix else 0
+        for r, (first, last) in enumerate(((start, label - 1), (label, tail - 1), (tail, end))):
+            count = grams(blob, first, last, r + 1, mask, buckets)
             if count == 0:
                 continue
-            sums[:] = 0
-            for k in range(count):
-                for d in range(dims + heads):
-                    sums[d] += table[buckets[k], d]
+            _pool(buckets, count, table, table_scale, sums)
             for d in range(dims):
-                x[r * dims + d] = sums[d] * table_scale[d] / count ** pooling[0]
+                x[r * dims + d] = sums[d] / count ** pooling[0]
             for t in range(heads):
-                part = sums[dims + t] * table_scale[dims + t]
-                logits[i, t] += part / count ** pooling[1]
-        for u in range(hidden):
-            value = b1[u]
-            for d in range(3 * dims):
-                value += w1[u, d] * x[d]
-            if value > 0:
-                for t in range(heads):
-                    logits[i, t] += w2[t, u] * value
+                logits[i, t] += sums[dims + t] / count ** pooling[1]
+        _hidden(x, w1, b1, w2, logits[i])
     return logits

@@ -34,7 +34,7 @@ def names_of(path: Path) -> Counter[str]:
 
 
 def alarms(judge: Judge, path: Path) -> dict[str, Any]:
-    """What is flagged in a log: names, queries, false alarms per million queries if all is benign."""
+    """What is flagged in a log; false alarms per million queries, if all of it is benign."""
     counts = names_of(path)
     texts = sorted(counts)
     judged = judge(from_texts(texts))
