@@ -45,7 +45,7 @@ func newest(dir fs.FS) (string, error) {
 	return highest, nil
 }
 
-// older tells whether version a comes before b: part by part, numbers as numbers.
+// older tells whether version a comes before b: part by part, numbers as numbers and before words.
 func older(a, b string) bool {
 	for a != "" && b != "" {
 		var x, y string
@@ -56,10 +56,14 @@ func older(a, b string) bool {
 		}
 		m, errX := strconv.Atoi(x)
 		n, errY := strconv.Atoi(y)
-		if errX != nil || errY != nil {
+		switch {
+		case errX == nil && errY == nil:
+			return m < n
+		case errX != nil && errY != nil:
 			return x < y
+		default:
+			return errX == nil
 		}
-		return m < n
 	}
 	return a == "" && b != ""
 }

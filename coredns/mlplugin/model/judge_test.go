@@ -97,22 +97,13 @@ func FuzzJudge(f *testing.F) {
 		if v.Score < 0 || v.Score > 60 || v.Score != v.Score {
 			t.Errorf("%q: score %f", name, v.Score)
 		}
-		parts := m.Split(name)
-		if whole := parts.whole(); name != "" && whole != name {
-			t.Errorf("%q is put together as %q", name, whole)
+		p := m.Split(name)
+		if !strings.HasSuffix(name, p.Suffix) || !strings.HasSuffix(name, p.RegisteredDomain) || !strings.HasPrefix(name, p.Subdomain) {
+			t.Errorf("%q is split into %+v", name, p)
+		}
+		if octets := len(p.Subdomain) + len(p.Label) + len(p.Suffix); octets > len(name) || octets+2 < len(name) {
+			t.Errorf("%q loses something when split into %+v", name, p)
 		}
 		m.Explain(name, v)
 	})
-}
-
-// whole puts a name together again.
-func (p Parts) whole() string {
-	name := p.Suffix
-	if p.RegisteredDomain != "" {
-		name = p.Label + "." + name
-	}
-	if p.Subdomain != "" {
-		name = p.Subdomain + "." + name
-	}
-	return name
 }

@@ -3,6 +3,7 @@ package qname
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -14,9 +15,13 @@ const (
 	maxLabel = 63
 )
 
-// toASCII maps names as browsers do (UTS 46, not transitional), but leaves
-// underscores and other octets that are no host names' alone.
-var toASCII = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
+// toASCII maps labels of other scripts as browsers do (UTS 46, not transitional), but takes
+// what DNS carries and IDNA does not allow.
+var toASCII = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false),
+	idna.ValidateLabels(false), idna.CheckHyphens(false), idna.CheckJoiners(false))
+
+// dots are the full stops of other scripts, which separate labels as well (RFC 3490, 3.1).
+var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 
 // Parse reads a name that a person or a file gives: presentation form, with or
 // without the trailing dot, U-labels turned into A-labels. The error is one line that says what is wrong.
@@ -25,12 +30,9 @@ func Parse(text string) (string, error) {
 		return "", errors.New("empty name")
 	}
 	if !ascii(text) {
-		if !utf8.ValidString(text) {
-			return "", errors.New("neither ASCII nor UTF-8: write such octets as \\DDD")
-		}
-		mapped, err := toASCII.ToASCII(text)
+		mapped, err := mapped(text)
 		if err != nil {
-			return "", fmt.Errorf("not a valid internationalised name: %w", err)
+			return "", err
 		}
 		text = mapped
 	}
@@ -38,6 +40,31 @@ func Parse(text string) (string, error) {
 		return "", err
 	}
 	return Canonical(text), nil
+}
+
+// mapped turns the labels of other scripts into A-labels.
+func mapped(text string) (string, error) {
+	if !utf8.ValidString(text) {
+		return "", errors.New("neither ASCII nor UTF-8: write such octets as \\DDD")
+	}
+	labels := strings.Split(dots.Replace(text), ".")
+	for i, label := range labels {
+		if ascii(label) {
+			continue
+		}
+		if strings.Contains(label, `\`) {
+			return "", errors.New("a label with both an escape and another script")
+		}
+		mapped, err := toASCII.ToASCII(label)
+		if err != nil {
+			return "", fmt.Errorf("a character that no name can have: %w", err)
+		}
+		if mapped == "" || strings.Contains(mapped, `\`) {
+			return "", errors.New("a character that stands for nothing, or for a backslash")
+		}
+		labels[i] = mapped
+	}
+	return strings.Join(labels, "."), nil
 }
 
 // valid holds the presentation form to the limits of the wire.
