@@ -118,6 +118,21 @@ def test_a_store_of_another_kind(tmp_path: Path) -> None:
     assert "ftp" in checked.faults[0]
 
 
+def test_a_configuration(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "Corefile").write_text(GOOD.format(port=port))
+    toml = tmp_path / "mlplugin.toml"
+    toml.write_text('[dns]\ncorefile = "Corefile"\n')
+    checked = Checked(str(toml), folder=tmp_path)
+    assert (checked.status, checked.faults) == (0, [])
+    assert f"configuration: {toml}" in checked.lines[0]
+    assert f"port dns: 127.0.0.1:{port}: free" in "\n".join(checked.lines)
+    toml.write_text("[dns]\nlissten = 1\n")
+    wrong = Checked(str(toml), folder=tmp_path)
+    assert wrong.status == 1
+    assert "did you mean listen?" in wrong.faults[0]
+
+
 def test_listeners() -> None:
     text = """
     # . :99 {

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from mlplugin.bundled.ports import Endpoint, parse_endpoint, require_free, who_listens
 from mlplugin.bundled.supervisor import answers_ok
+from mlplugin.config import Config
+from mlplugin.config import load as load_config
 from mlplugin.errors import MlpluginError
 from mlplugin.model import load
 from mlplugin.store import open_store
@@ -40,6 +42,18 @@ def checked(part: str, look: Callable[[], str]) -> Finding:
         return Finding(part, look())
     except MlpluginError as fault:
         return Finding(part, " ".join(str(fault).split()), fault=True)
+
+
+def configuration_finding(path: Path | None) -> tuple[Finding, Config]:
+    """Read the configuration file and the environment; the defaults stand in for a faulty one."""
+    found = Config()
+
+    def look() -> str:
+        nonlocal found
+        found = load_config(path)
+        return str(path) if path else "the environment"
+
+    return checked("configuration", look), found
 
 
 def model_finding(path: Path | None) -> Finding:
@@ -116,6 +130,9 @@ def corefile_findings(corefile: Path, binary: Path) -> Iterator[Finding]:
             raise MlpluginError(lines[-1] if lines else f"{binary} gave no reason")
         return str(corefile)
 
+    if not corefile.is_file():
+        yield Finding("Corefile", f"{corefile}: there is no such file", fault=True)
+        return
     finding = checked("Corefile", look)
     yield finding
     if finding.fault:

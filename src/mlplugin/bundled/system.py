@@ -40,7 +40,6 @@ class Wishes:
     rules: tuple[str, ...] = ()
     store: str | None = None
     corefile: Path | None = None
-    config: Path | None = None
 
 
 @dataclass
@@ -150,8 +149,6 @@ def _written(wishes: Wishes, layout: Layout | None) -> Path:
 
 
 def _service_command(wishes: Wishes) -> list[str]:
-    command = [sys.executable, "-P", "-m", "mlplugin"]
-    if wishes.config:
-        command += ["--config", str(wishes.config)]
-    command += ["serve", "--http", str(wishes.http), "--data", str(wishes.data)]
+    command = [sys.executable, "-P", "-m", "mlplugin", "serve"]
+    command += ["--http", str(wishes.http), "--data", str(wishes.data)]
     return [*command, "--store", wishes.store] if wishes.store else command

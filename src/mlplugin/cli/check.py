@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -11,6 +14,7 @@ import platformdirs
 
 from mlplugin.bundled.checks import (
     Finding,
+    configuration_finding,
     corefile_findings,
     model_finding,
     port_finding,
@@ -24,6 +28,7 @@ EXAMPLES = """\b
 Examples:
   mlplugin check
   mlplugin check Corefile
+  mlplugin check mlplugin.toml
   mlplugin check --model models/2026.11.0
 """
 
@@ -34,22 +39,10 @@ Examples:
     "--model",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The model directory to check.  [default: the shipped one]",
+    help="The model directory.  [default: the shipped one]",
 )
-@click.option(
-    "--dns",
-    default="127.0.0.1:1053",
-    show_default=True,
-    metavar="ADDR",
-    help="Where DNS will listen, where FILE does not say it.",
-)
-@click.option(
-    "--http",
-    default="127.0.0.1:5000",
-    show_default=True,
-    metavar="ADDR",
-    help="Where the service will listen.",
-)
+@click.option("--dns", metavar="ADDR", help="Where DNS will listen, where no Corefile says it.")
+@click.option("--http", metavar="ADDR", help="Where the service will listen.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -61,35 +54,56 @@ def check(
     *,
     file: Path | None,
     model: Path | None,
-    dns: str,
-    http: str,
+    dns: str | None,
+    http: str | None,
     data: Path | None,
     store: str | None,
 ) -> int:
-    """See whether a start would work: FILE is a Corefile.
+    """See whether a start would work: FILE is a Corefile, or a configuration if it ends in .toml.
 
     The Corefile is read by CoreDNS itself, which sets up its plugins and listens nowhere.
     One line a part; the exit status is 1 if there is a fault.
     """
     if file is not None and not file.is_file():
         raise UsageError(f"{file}: there is no such file")
+    configured = os.environ.get("MLPLUGIN_CONFIG")
+    toml = file if file is not None and file.suffix == ".toml" else None
+    finding, config = configuration_finding(toml or (Path(configured) if configured else None))
+    findings = [finding] if toml or configured or finding.fault else []
+    wanted = Wanted(
+        model=model or config.model.dir,
+        corefile=config.dns.corefile if file is None or toml else file,
+        dns=dns or config.dns.listen,
+        http=http or config.service.http,
+        data=data or config.data.dir or platformdirs.user_data_path("mlplugin", appauthor=False),
+        store=store or config.store.url,
+    )
     faults = 0
-    place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
-    for finding in _findings(file=file, model=model, dns=dns, http=http, data=place, store=store):
-        faults += finding.fault
-        click.echo(f"{'FAULT' if finding.fault else 'ok   '}  {finding.part}: {finding.detail}")
+    for found in chain(findings, _findings(wanted)):
+        faults += found.fault
+        click.echo(f"{'FAULT' if found.fault else 'ok   '}  {found.part}: {found.detail}")
     return 1 if faults else 0
 
 
-def _findings(
-    *, file: Path | None, model: Path | None, dns: str, http: str, data: Path, store: str | None
-) -> Iterator[Finding]:
-    listen = parse_endpoint(http, 5000)
-    yield model_finding(model)
-    if file is not None:
-        yield from corefile_findings(file, coredns_binary())
+@dataclass(frozen=True)
+class Wanted:
+    """What a start would use."""
+
+    model: Path | None
+    corefile: Path | None
+    dns: str
+    http: str
+    data: Path
+    store: str | None
+
+
+def _findings(wanted: Wanted) -> Iterator[Finding]:
+    listen = parse_endpoint(wanted.http, 5000)
+    yield model_finding(wanted.model)
+    if wanted.corefile is not None:
+        yield from corefile_findings(wanted.corefile, coredns_binary())
     else:
         kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-        yield port_finding("dns", parse_endpoint(dns, 53), kinds)
+        yield port_finding("dns", parse_endpoint(wanted.dns, 53), kinds)
     yield port_finding("http", listen, (socket.SOCK_STREAM,))
-    yield store_finding(store, data, listen)
+    yield store_finding(wanted.store, wanted.data, listen)

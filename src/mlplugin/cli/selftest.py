@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import click
+from click.core import ParameterSource
 
 from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import parse_endpoint
@@ -42,7 +43,15 @@ COLUMNS = ("threat", "probe", "score", "detected", "action", "event", "search")
 )
 @click.option("--verbose", is_flag=True, help="Show what the servers log.")
 @format_option
-def selftest(*, server: str | None, service: str, verbose: bool, output_format: Format) -> int:
+@click.pass_context
+def selftest(
+    context: click.Context,
+    *,
+    server: str | None,
+    service: str,
+    verbose: bool,
+    output_format: Format,
+) -> int:
     """See whether detection, actions, events and search work, end to end.
 
     Probes are harmless names that the shipped model flags; nobody owns their domains.
@@ -50,6 +59,9 @@ def selftest(*, server: str | None, service: str, verbose: bool, output_format: 
     every action is tried; with it the probes go through that system to its resolvers.
     The exit status is 1 if anything failed.
     """
+    # A configured address is where DNS listens when it runs; only a typed one says that it does.
+    if context.get_parameter_source("server") is not ParameterSource.COMMANDLINE:
+        server = None
     model = load()
     found = probes(model)
     missing = [threat.value for threat, group in found.items() if not group]

@@ -64,9 +64,7 @@ Examples:
     help="What to do with a verdict or a threat; may be repeated.  [default: observe]",
 )
 @click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
-@click.pass_obj
 def up(
-    config: Path | None,
     *,
     dns: str,
     http: str,
@@ -91,7 +89,6 @@ def up(
         rules=rules,
         store=store,
         corefile=corefile,
-        config=config,
     )
     return _run(wishes, full=full)
 
