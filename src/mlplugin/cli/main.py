@@ -13,8 +13,10 @@ from typing import NamedTuple
 import click
 
 from mlplugin import __version__
+from mlplugin.cli.settings import defaults, is_needed
 from mlplugin.errors import MlpluginError
 
+CONFIG_VARIABLE = "MLPLUGIN_CONFIG"
 EXIT_USAGE = 2
 EXIT_PART_MISSING = 3
 EXIT_INTERRUPTED = 130
@@ -85,7 +87,7 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="mlplugin")
 @click.option(
     "--config",
-    envvar="MLPLUGIN_CONFIG",
+    envvar=CONFIG_VARIABLE,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="The configuration, a TOML file; MLPLUGIN_CONFIG names it too.",
@@ -93,7 +95,13 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, *, config: Path | None) -> None:
     """Judge DNS queries with a trained model, act on them, and keep their history."""
-    ctx.obj = config
+    name = ctx.invoked_subcommand
+    command = cli.get_command(ctx, name) if name else None
+    if name is None or command is None or not is_needed(config, os.environ):
+        return
+    ctx.default_map = {name: defaults(command, config)}
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config.resolve())  # for the service that `up` starts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
