@@ -147,7 +147,7 @@ class Child:
         if self._reader is not None and not self.running():
             self._reader.join(2)
         said = [line for line in self.said() if line.strip()]
-        return said[-1] if said else "it said nothing"
+        return said[-1].removeprefix("mlplugin: ") if said else "it said nothing"
 
     def stop(self, patience: float) -> bool:
         """Ask it to end and wait up to `patience` seconds, then kill it; False if it was killed."""

@@ -28,6 +28,7 @@ class Layout:
     metrics: Endpoint
     forward: tuple[str, ...]
     rules: tuple[str, ...] = ()
+    model: Path | None = None
 
     def text(self) -> str:
         """The Corefile.
@@ -36,6 +37,7 @@ class Layout:
         a capture's client addresses; everyone else's address is the one they send from.
         """
         rules = "".join(f"        on {rule}\n" for rule in self.rules)
+        model = f"        model {quoted(self.model)}\n" if self.model else ""
         return f"""\
 # Written by `mlplugin up` at every start. To change it, copy it and use `--corefile`.
 .:{self.dns.port} {{
@@ -47,7 +49,7 @@ class Layout:
     ready {self.ready}
     prometheus {self.metrics}
     mlplugin {{
-{rules}        service {self.service}
+{model}{rules}        service {self.service}
         spool {quoted(self.spool)}
     }}
     cache

@@ -31,7 +31,7 @@ START_SECONDS = 60.0
 EVENT_SECONDS = 20.0
 POLL_SECONDS = 0.1
 # A name like any other, which must pass whatever is done with flagged ones.
-CONTROL = "www.example.org"
+CONTROL = "www.iana.org"
 SINKHOLES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - the answer, nothing listens on it
 OK = "ok"
 # The action of a server whose Corefile is not ours.
@@ -149,12 +149,14 @@ def effect(answer: dns.message.Message | None) -> str:
     return "sinkhole" if set(addresses) <= SINKHOLES else f"the address {addresses[0]}"
 
 
-def run(target: Target, probes: Sequence[Probe], search: Search, since: str) -> list[Outcome]:
+def run(
+    target: Target, probes: Sequence[Probe], search: Search, patience: float = EVENT_SECONDS
+) -> list[Outcome]:
     """Put every probe to every server and judge what came of it.
 
-    `search` looks in the service's history by filters of its API; `since` is the start of the
-    run as the API takes it. Names that a server blocks without its Corefile's telling us
-    so are taken as they come: what counts then is that answer and event agree.
+    `search` looks in the service's history of this run by filters of its API; `patience` is
+    how long to wait for events, in seconds. What a server does whose Corefile is not ours
+    is taken as it comes: what counts then is that answer and event agree.
     """
     asked = [(probe.threat.value, probe.qname, probe.verdict.score) for probe in probes]
     asked.append(("benign", CONTROL, 0.0))
@@ -167,10 +169,11 @@ def run(target: Target, probes: Sequence[Probe], search: Search, since: str) -> 
         }
         outcome.action = _action_verdict(seen, flagged=threat in set(Threat))
         outcomes.append((outcome, seen))
+    end = time.monotonic() + patience
     for outcome, seen in outcomes:
-        rows = _arrived(search, {"qname": outcome.probe, "since": since}, len(seen))
+        rows = _arrived(search, {"qname": outcome.probe}, len(seen), end)
         _judge(outcome, rows, seen)
-        filters = {"qname": outcome.probe, "since": since, "verdict": _level_of(rows)}
+        filters = {"qname": outcome.probe, "verdict": _level_of(rows)}
         if outcome.threat in set(Threat):
             filters["threat"] = outcome.threat
         outcome.search = OK if rows and len(search(filters)) == len(rows) else "not found"
@@ -190,9 +193,10 @@ def _action_verdict(seen: Mapping[str, str], *, flagged: bool) -> str:
     return ", ".join(wrong) or OK
 
 
-def _arrived(search: Search, filters: Mapping[str, str], count: int) -> list[dict[str, Any]]:
+def _arrived(
+    search: Search, filters: Mapping[str, str], count: int, end: float
+) -> list[dict[str, Any]]:
     """The events of a name, once as many are there as were asked for, or time is up."""
-    end = time.monotonic() + EVENT_SECONDS
     rows = search(filters)
     while len(rows) < count and time.monotonic() < end:
         time.sleep(POLL_SECONDS)

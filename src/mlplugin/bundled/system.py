@@ -40,6 +40,7 @@ class Wishes:
     rules: tuple[str, ...] = ()
     store: str | None = None
     corefile: Path | None = None
+    model: Path | None = None
 
 
 @dataclass
@@ -97,7 +98,8 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
     layout = None if wishes.corefile else _layout(wishes, service_url)
     corefile = _written(wishes, layout)
     coredns = Child("coredns", [str(binary), "-conf", str(corefile)], printer)
-    service = Child("service", _service_command(wishes), printer)
+    model = {"MLPLUGIN_MODEL_DIR": str(wishes.model.resolve())} if wishes.model else {}
+    service = Child("service", _service_command(wishes), printer, model)
     ready_url = f"http://{layout.ready}/ready" if layout else None
 
     def coredns_ready() -> bool:
@@ -131,6 +133,7 @@ def _layout(wishes: Wishes, service_url: str) -> Layout:
         metrics=Endpoint(loopback, free_port(loopback)),
         forward=forward,
         rules=rules,
+        model=wishes.model.resolve() if wishes.model else None,
     )
 
 

@@ -17,7 +17,7 @@ from mlplugin.bundled.selftest import UNKNOWN, Target, own_system, run
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.model import load
-from mlplugin.replay.history import History, check_url, rfc3339
+from mlplugin.replay.history import History, check_url
 
 EXAMPLES = """\b
 Examples:
@@ -41,6 +41,14 @@ COLUMNS = ("threat", "probe", "score", "detected", "action", "event", "search")
     metavar="URL",
     help="The service of the system that --dns names.",
 )
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for events.",
+)
 @click.option("--verbose", is_flag=True, help="Show what the servers log.")
 @format_option
 @click.pass_context
@@ -49,6 +57,7 @@ def selftest(
     *,
     server: str | None,
     service: str,
+    patience: float,
     verbose: bool,
     output_format: Format,
 ) -> int:
@@ -65,11 +74,10 @@ def selftest(
     model = load()
     found = probes(model)
     missing = [threat.value for threat, group in found.items() if not group]
-    began = rfc3339(time.time() - 0.001)
     with _target(server, service, verbose=verbose) as target:
-        history = History(target.service_url, time.time() - 1.0)
+        history = History(target.service_url, time.time() - 0.001)
         planted = [probe for group in found.values() for probe in group]
-        outcomes = run(target, planted, lambda filters: list(history.rows(filters)), began)
+        outcomes = run(target, planted, lambda filters: list(history.rows(filters)), patience)
     write_rows((outcome.row() for outcome in outcomes), COLUMNS, output_format)
     failed = sum(not outcome.passed for outcome in outcomes)
     click.echo(

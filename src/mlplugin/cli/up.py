@@ -63,6 +63,12 @@ Examples:
     metavar="'VERDICT ACTION'",
     help="What to do with a verdict or a threat; may be repeated.  [default: observe]",
 )
+@click.option(
+    "--model",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The model directory.  [default: the shipped one]",
+)
 @click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
 def up(
     *,
@@ -73,6 +79,7 @@ def up(
     store: str | None,
     corefile: Path | None,
     rules: tuple[str, ...],
+    model: Path | None,
     full: bool,
 ) -> int:
     """Run a resolver that judges every query, with its history, on this machine.
@@ -89,6 +96,7 @@ def up(
         rules=rules,
         store=store,
         corefile=corefile,
+        model=model,
     )
     return _run(wishes, full=full)
 
