@@ -59,12 +59,12 @@ func (d *delivery) run() {
 	defer timer.Stop()
 	for {
 		now := time.Now()
+		d.relieve(now) // first, so that the next attempt begins with the oldest
 		d.dispatch(now)
 		if d.finished() {
 			d.stow()
 			return
 		}
-		d.relieve(now)
 		timer.Reset(d.pause(now))
 		select {
 		case o := <-d.results:

@@ -55,7 +55,7 @@ func newQueue(c Config) *queue {
 		maxBytes:  max(c.QueueBytes/int64(n), 1),
 		wakeEvery: max(c.BatchEvents/n, 1),
 		wake:      make(chan struct{}, 1),
-		free:      make(chan *chunk, 64),
+		free:      make(chan *chunk, 128),
 		heads:     make([]cursor, n),
 	}
 	return q

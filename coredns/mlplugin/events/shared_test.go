@@ -94,7 +94,7 @@ func TestMetricsAddUp(t *testing.T) {
 	s.set(nil)
 	s.refuse = "n7.example.org"
 	second := open(t, c)
-	eventually(t, "sent", func() bool { return second.Totals().Pending == 0 })
+	eventually(t, "sent", func() bool { n := second.Totals(); return n.Pending == 0 && n.SpoolBytes == 0 })
 	holds("recorded_total", 100)
 	holds("recovered_total", 0) // they are this process's own
 	holds("sent_total", 99)
