@@ -19,6 +19,7 @@ TOP = 60.0  # the highest score
 STEP = 1.0  # decibels from knot to knot
 TAIL = 0.01  # the share of clean names that the tail is fitted to
 MARGIN = 1.25  # one standard error at 1 in 1,000 of 16,000 names, on the safe side
+LOWEST_PRIOR = -8.0  # decibels below the most favoured threat
 HEAVIEST = 0.3  # the largest shape that a few hundred names are believed
 _SCORES = np.arange(0.0, TOP + STEP / 2, STEP)
 
@@ -99,41 +100,68 @@ def calibrate(clean: Sequence[Floats], odd: Sequence[Floats], bad: Sequence[Floa
         bad: for each threat, logits of malicious names that were not trained on; they decide
             how the budget of false positives is shared out. An empty one has no say.
     """
-    heads = clean[0].shape[1]
-    threats = tuple(curve([values[:, t] for values in clean]) for t in range(heads))
-    plain = Calibration(threats, np.zeros(heads), Curve(_SCORES, _SCORES))
+    plain = _with_prior(clean, odd, np.zeros(clean[0].shape[1]))
     scored = [plain.scores(values) for values in [*clean, *odd]]
-    prior = _share_out(scored, [plain.scores(values) for values in bad])
-    tops = [(values + prior).max(axis=1) for values in scored]
+    return _with_prior(clean, odd, _share_out(scored, [plain.scores(values) for values in bad]))
+
+
+def cross_checked(clean: Sequence[Floats], odd: Sequence[Floats], prior: Floats) -> Curve:
+    """What scores are worth on names that did not calibrate them.
+
+    Each half of every set is scored by a calibration of the other half. The result maps a
+    nominal score to the measured one, the pooled share of clean names, in decibels; the
+    knots are 20, 30 and 37.
+    """
+    scores = []
+    for half in (0, 1):
+        judge = _with_prior([values[half::2] for values in clean], odd, prior)
+        scores += [judge.combined(values[1 - half :: 2])[0] for values in clean]
+    pooled = np.concatenate(scores)
+    nominal = np.array([20.0, 30.0, 37.0])
+    shares = np.array([max((pooled >= score).mean(), 0.5 / len(pooled)) for score in nominal])
+    return Curve(nominal, -10 * np.log10(shares))
+
+
+def _with_prior(clean: Sequence[Floats], odd: Sequence[Floats], prior: Floats) -> Calibration:
+    threats = tuple(curve([values[:, t] for values in clean]) for t in range(len(prior)))
+    plain = Calibration(threats, prior, Curve(_SCORES, _SCORES))
+    tops = [(plain.scores(values) + prior).max(axis=1) for values in [*clean, *odd]]
     return Calibration(threats, prior, curve(tops))
 
 
 def _share_out(clean: Sequence[Floats], bad: Sequence[Floats]) -> Floats:
-    """Priors in decibels that find most at 1 in 1,000 and 1 in 5,000, by coordinate ascent.
+    """Priors in decibels, the highest 0, by coordinate ascent.
 
-    The sum of the square roots of what is found of each threat is what grows, so that no
-    threat is given up for a little more of another. The highest prior is 0.
+    They maximise, at 1 in 1,000 and 1 in 5,000, the sum over threats of the square root of what
+    is found, so that no threat is given up for a little more of another; a name that is found
+    under another threat's name counts half.
     """
-    heads = clean[0].shape[1]
-    prior = np.zeros(heads)
-    chosen = [values for values in bad if len(values)]
-
-    def found(candidate: Floats) -> float:
-        tops = [(values + candidate).max(axis=1) for values in clean]
-        total = 0.0
-        for share in (1e-3, 2e-4):
-            limit = max(float(_quantiles(np.sort(top), np.array([share]))[0]) for top in tops)
-            shares = [float(((v + candidate).max(axis=1) >= limit).mean()) for v in chosen]
-            total += sum(share**0.5 for share in shares)
-        return total
-
-    best = found(prior)
+    prior = np.zeros(clean[0].shape[1])
+    best = _worth(prior, clean, bad)
     for step in (4.0, 2.0, 1.0):
-        for head in range(heads):
+        for head in range(len(prior)):
             for move in (-2 * step, -step, step, 2 * step):
                 candidate = prior.copy()
                 candidate[head] += move
-                value = found(candidate)
+                candidate -= candidate.max()
+                if candidate.min() < LOWEST_PRIOR:
+                    continue
+                value = _worth(candidate, clean, bad)
                 if value > best + 1e-9:
                     best, prior = value, candidate
-    return np.asarray(np.clip(prior - prior.max(), -40.0, 0.0))
+    return prior
+
+
+def _worth(prior: Floats, clean: Sequence[Floats], bad: Sequence[Floats]) -> float:
+    tops = [np.sort((values + prior).max(axis=1)) for values in clean]
+    total = 0.0
+    for share in (1e-3, 2e-4):
+        limit = max(float(_quantiles(top, np.array([share]))[0]) for top in tops)
+        for threat, values in enumerate(bad):
+            if not len(values):
+                continue
+            raised = values + prior
+            found = raised.max(axis=1) >= limit
+            named = found & (raised.argmax(axis=1) == threat)
+            total += float(found.mean() / 2 + named.mean() / 2) ** 0.5
+    return total

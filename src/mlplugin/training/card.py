@@ -77,7 +77,13 @@ def _clean(metrics: dict[str, Any]) -> str:
     return (
         "## False positives of the shipped thresholds\n\n"
         + table(heads, rows)
-        + f"\n\nReputation: {reputation['domains']:,} registered domains that at least "
+        + "\n\nThe two sets called clean are also those that the scores are calibrated on. With "
+        "each half of them scored by a calibration of the other half, "
+        + ", ".join(
+            f"a score of {nominal} is worth {worth:.1f}"
+            for nominal, worth in metrics["cross_checked_scores"].items()
+        )
+        + f".\n\nReputation: {reputation['domains']:,} registered domains that at least "
         f"{reputation['votes']} popularity or reference lists hold, years apart, and no feed does; "
         "never shared hosting. They are judged before the model."
     )

@@ -47,10 +47,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished model with what the fit was like."""
+    """A finished model with what the fit was like.
+
+    Attributes:
+        model: all that is written.
+        quantisation: finds by threat, with float32 and with eight bits.
+        cross_checked: nominal scores and what they are worth on names outside the calibration.
+    """
 
     model: write.Finished
     quantisation: dict[str, Any]
+    cross_checked: dict[str, float]
 
 
 def prepare(folder: Path) -> Prepared:
@@ -116,15 +123,24 @@ def train(ready: Prepared, rows: Mask, recipe: fit.Recipe, tell: Tell) -> Traine
     weights = fit.fit(made, lenders, len(ready.rules), recipe, tell)
     whole = quantise.floats(weights, recipe.bag, recipe.linear)
     small = quantise.quantised(whole)
-    calibration = calibrated(ready, small, recipe.seed)
+    calibration, checked = calibrated(ready, small, recipe.seed)
     reputation = clean.best_known(ready.known, REPUTATION_VOTES, REPUTATION_ROWS)
     model = write.Finished(small, ready.rules, reputation, calibration)
     tell("calibrated; measuring what eight bits cost")
-    return Trained(model, _cost(ready, whole, small))
+    measured = {
+        f"{nominal:g}": round(float(score), 2)
+        for nominal, score in zip(checked.knots, checked.scores, strict=True)
+    }
+    return Trained(model, _cost(ready, whole, small), measured)
 
 
-def calibrated(ready: Prepared, network: Network, seed: int) -> calibrate.Calibration:
-    """The calibration of a network, see :mod:`mlplugin.training.calibrate`."""
+def calibrated(
+    ready: Prepared, network: Network, seed: int
+) -> tuple[calibrate.Calibration, calibrate.Curve]:
+    """The calibration of a network, and what cross-checking says that it is worth.
+
+    See :mod:`mlplugin.training.calibrate`.
+    """
     data = ready.data
     fresh = ready.fair & ready.unseen
     sets = [
@@ -149,11 +165,14 @@ def calibrated(ready: Prepared, network: Network, seed: int) -> calibrate.Calibr
         found = network.logits(names, at)
         return found[at.label_at >= 0]
 
-    return calibrate.calibrate(
-        [logits(data.names.take(rows)) for rows in clean_rows],
-        [logits(names) for names in [*odd_names, invented]],
+    clean_logits = [logits(data.names.take(rows)) for rows in clean_rows]
+    odd_logits = [logits(names) for names in [*odd_names, invented]]
+    found = calibrate.calibrate(
+        clean_logits,
+        odd_logits,
         [logits(data.names.take(rows)) if len(rows) else np.zeros((0, 6)) for rows in bad],
     )
+    return found, calibrate.cross_checked(clean_logits, odd_logits, found.prior)
 
 
 def _spread(ready: Prepared, rows: NDArray[np.int64], each: int = 300) -> NDArray[np.int64]:

@@ -69,6 +69,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
             "domains": len(trained.model.reputation),
             "votes": pipeline.REPUTATION_VOTES,
         },
+        "cross_checked_scores": trained.cross_checked,
         "false_positives": measure.false_positives(judge, about),
         "finds": found,
         "macro": measure.macro(found),

@@ -1,0 +1,79 @@
+"""`train`, `evaluate` and `models` as commands."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mlplugin.cli.evaluate import evaluate
+from mlplugin.cli.models import models
+from mlplugin.cli.train import train
+from mlplugin.errors import MlpluginError, UsageError
+from mlplugin.training import run as runs
+from tests.training.conftest import SMALL
+
+
+def test_train_then_evaluate(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlplugin.training import fit
+
+    monkeypatch.setattr(fit, "Recipe", lambda **_: SMALL)
+    out = tmp_path / "models" / "7.1.0"
+    arguments = ["--data", str(labelled), "--out", str(out), "--version", "7.1.0"]
+    done = CliRunner().invoke(train, [*arguments, "--holdout", "domains"])
+    assert done.exit_code == 0, done.output
+    assert "model 7.1.0" in done.stdout
+    assert "pass 1 of 3" in done.stderr
+
+    report = tmp_path / "report.json"
+    arguments = ["--data", str(labelled), "--model", str(out), "--report", str(report)]
+    done = CliRunner().invoke(evaluate, [*arguments, "--format", "jsonl"])
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(row["set"] == "dga_random: beta" and row["threat"] == "dga" for row in rows)
+    assert "finds" in json.loads(report.read_text())
+
+    listed = CliRunner().invoke(models, ["--models", str(out.parent), "--format", "jsonl"])
+    (row,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert row["version"] == "7.1.0"
+    assert row["error"] is None
+    (out / "weights.safetensors").write_bytes(b"short")
+    listed = CliRunner().invoke(models, ["--models", str(out.parent), "--format", "jsonl"])
+    assert "weights.safetensors" in json.loads(listed.stdout)["error"]
+
+
+def test_train_without_names(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = ["--data", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(train, arguments)
+    assert isinstance(done.exception, UsageError)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_extra_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *rest: Any, **more: Any) -> Any:
+        if name.startswith("mlplugin.training"):
+            raise ModuleNotFoundError("No module named 'numba'", name="numba")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    for command, arguments in ((train, ["--out", str(tmp_path / "o")]), (evaluate, [])):
+        done = CliRunner().invoke(command, ["--data", str(tmp_path), *arguments])
+        assert isinstance(done.exception, MlpluginError)
+        assert "mlplugin[train]" in str(done.exception)
+        assert done.exception.exit_code == 3
+
+
+def test_the_time_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    assert runs.timestamp() == "1970-01-01T00:00:00Z"
