@@ -73,6 +73,16 @@ class Commands(click.Group):
             raise TypeError(f"{entry.place} is no click command")
         return found
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a reader that goes away, as `| head` does, is no failure."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_stdout()
+            return 0
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, so that help imports none of them."""
         with formatter.section("Commands"):
@@ -112,7 +122,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         status = cli.main(arguments, prog_name="mlplugin", standalone_mode=False)
-        sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
     except (MlpluginError, click.ClickException, OSError) as error:
@@ -132,9 +141,6 @@ def _complain(error: MlpluginError | click.ClickException | OSError) -> int:
         command = context.command_path if context else "mlplugin"
         message = f"{error.format_message().rstrip('.')}; `{command} --help` says what there is"
         status = EXIT_USAGE
-    elif isinstance(error, BrokenPipeError):
-        _discard_stdout()  # its reader has gone, as `| head` does: not a word
-        return 0
     else:
         where = f": {error.filename}" if error.filename else ""
         message, status = f"{error.strerror or error}{where}", EXIT_PART_MISSING

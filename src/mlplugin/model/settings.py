@@ -158,7 +158,8 @@ def parse(raw: bytes, where: str) -> Settings:
         raise ModelError(f"{where}: {key} is missing; train the model again")
     what = fault["msg"].removeprefix("Value error, ")
     said = f"{key}: {what}" if key else what
-    todo = "copy the model directory again" if not key else "train the model again"
+    unread = fault["type"] == "json_invalid"
+    todo = "copy the model directory again" if unread else "train the model again"
     raise ModelError(f"{where}: {said}; {todo}")
 
 

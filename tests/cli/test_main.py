@@ -1,0 +1,117 @@
+"""The frame of the command line: lazy commands, exit statuses, one line for a mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+from mlplugin import __version__
+from mlplugin.cli import main as console
+from mlplugin.cli.main import COMMANDS, Entry, cli
+from mlplugin.errors import ConfigError, ModelError
+
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Put a command `broken` into the table that raises what it is told to."""
+
+    def put(error: BaseException) -> None:
+        @click.command()
+        def broken() -> None:
+            raise error
+
+        monkeypatch.setitem(COMMANDS, "broken", Entry(f"{__name__}:broken", "Fails."))
+        monkeypatch.setattr(sys.modules[__name__], "broken", broken, raising=False)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ModelError("the model\nis gone"), 3, "mlplugin: the model is gone\n"),
+        (ConfigError("no"), 2, "mlplugin: no\n"),
+        (click.UsageError("no"), 2, "mlplugin: no; `mlplugin broken --help` says what there is\n"),
+        (OSError(13, "Permission denied", "x"), 3, "mlplugin: Permission denied: x\n"),
+        (KeyboardInterrupt(), 130, "\n"),
+        (click.Abort(), 130, ""),
+    ],
+)
+def test_mistakes_are_one_line(
+    error: BaseException,
+    status: int,
+    said: str,
+    failing: Callable[[BaseException], None],
+    capsys: Capsys,
+) -> None:
+    failing(error)
+    assert console(["broken"]) == status
+    assert capsys.readouterr().err == said
+
+
+def test_our_own_bugs_are_not_hidden(failing: Callable[[BaseException], None]) -> None:
+    failing(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        console(["broken"])
+
+
+def test_a_module_that_is_not_installed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "gone", Entry("mlplugin.no_such_module:gone", "Is gone."))
+    assert console(["gone"]) == 3
+    assert "`gone` needs the module mlplugin.no_such_module" in capsys.readouterr().err
+
+
+def test_every_command_is_listed_with_what_it_does(capsys: Capsys) -> None:
+    assert console(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in text
+        assert entry.says in text
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["classify", "--nope"], ["--nope"]])
+def test_wrong_usage(arguments: list[str], capsys: Capsys) -> None:
+    assert console(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("mlplugin: No such ")
+    assert err.count("\n") == 1
+
+
+def test_no_command_shows_the_help(capsys: Capsys) -> None:
+    assert console([]) == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
+def test_version(capsys: Capsys) -> None:
+    assert console(["--version"]) == 0
+    assert capsys.readouterr().out == f"mlplugin, version {__version__}\n"
+
+
+def test_help_imports_no_command() -> None:
+    script = (
+        "import sys; from mlplugin.cli import main; main(['--help']);"
+        "sys.exit(any(name in {'numpy', 'pydantic', 'duckdb', 'rich'} for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_are_looked_up_by_name() -> None:
+    context = click.Context(cli)
+    assert cli.get_command(context, "nope") is None
+    found = cli.get_command(context, "classify")
+    assert found is not None
+    assert found.name == "classify"
+
+
+def test_a_wrong_configuration_is_told(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPLUGIN_STORE_RETENTION", "3")
+    assert console(["classify", "x.de"]) == 2
+    err = capsys.readouterr().err
+    assert "did you mean MLPLUGIN_STORE_RETENTION_DAYS?" in err
