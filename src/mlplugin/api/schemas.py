@@ -1,0 +1,280 @@
+"""What routes take and answer, as models that OpenAPI is made from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from mlplugin.service.history import LONGEST_TEXT, MOST_ROWS
+from mlplugin.service.judging import MOST_NAMES
+from mlplugin.service.vetting import LONGEST_REASON
+from mlplugin.verdict import Level, Source, Threat
+
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+When = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    Field(description="A time (RFC 3339), or a span such as 24h: that long ago."),
+]
+Action = Literal["observe", "nxdomain", "nodata", "refuse", "drop", "sinkhole"]
+Status = Literal["benign", "honeypot", "blocked"]
+Scope = Literal["subdomains", "name"]
+
+
+class _Asked(BaseModel):
+    """Parameters; one that is not known is refused, so that a misspelt filter filters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Range(_Asked):
+    """A range of time."""
+
+    since: When | None = None
+    until: When | None = None
+
+
+class QueriesAsked(Range):
+    """A filter on the history, and which page of it."""
+
+    qname: Text | None = Field(default=None, description="A name; * for any characters.")
+    domain: Text | None = Field(default=None, description="A registered domain (eTLD+1).")
+    client: Text | None = Field(default=None, description="An address or a subnet.")
+    verdict: Level | None = None
+    threat: Threat | None = None
+    action: Action | None = None
+    rcode: Text | None = None
+    qtype: Text | None = None
+    sensor: Text | None = None
+    limit: int = Field(default=100, ge=1, le=MOST_ROWS)
+    cursor: str | None = Field(default=None, max_length=2048, description="`next` of a page.")
+
+
+class NamePath(BaseModel):
+    """A name in a path."""
+
+    name: str = Field(description="A domain name.")
+
+
+class ClientPath(BaseModel):
+    """A client in a path."""
+
+    ip: str = Field(description="An IP address.")
+
+
+class OverrideAsked(_Asked):
+    """Whose override."""
+
+    client: Text | None = Field(default=None, description="Its client; none for everyone's.")
+
+
+class EventsAsked(_Asked):
+    """Whose events."""
+
+    sensor: str = Field(min_length=1, max_length=255, description="The sensor's name.")
+
+
+class Decision(BaseModel):
+    """A person's decision on a name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    status: Status
+    scope: Scope = "subdomains"
+    client: Text | None = Field(default=None, description="An address or a subnet; null: everyone.")
+    expires: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        default=None, description="A time (RFC 3339); null: never."
+    )
+    reason: str = Field(default="", max_length=LONGEST_REASON)
+
+
+class ClassifyAsked(BaseModel):
+    """Names to judge."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    names: list[str] = Field(max_length=MOST_NAMES)
+    explain: bool = False
+
+
+class OriginalAsked(BaseModel):
+    """What the plugin of 2020 sends."""
+
+    qname: str = Field(alias="Domain Name")
+    ip: str | None = Field(default=None, alias="IP")
+
+
+class OriginalAnswer(BaseModel):
+    """What the plugin of 2020 expects."""
+
+    p: str = Field(
+        pattern=r"^[01]\.\d\d$", description="From 0.50 exactly where the verdict is malicious."
+    )
+
+
+class ReasonAnswer(BaseModel):
+    """One part of an explanation; weights are in log-odds."""
+
+    kind: str
+    text: str
+    weight: float
+
+
+class VerdictAnswer(BaseModel):
+    """A verdict."""
+
+    qname: str
+    registered_domain: str | None
+    verdict: Level
+    threat: Threat | None
+    score: float = Field(ge=0, le=60)
+    source: Source
+    model: str
+    reasons: list[ReasonAnswer]
+
+
+class NameError_(BaseModel):  # noqa: N801 - NameError is taken
+    """What is given in place of a verdict on what is no name."""
+
+    model_config = ConfigDict(title="NameFault")
+
+    qname: str
+    error: str
+
+
+class ClassifyAnswer(BaseModel):
+    """Verdicts in the order of the names."""
+
+    verdicts: list[VerdictAnswer | NameError_]
+
+
+class EventsAnswer(BaseModel):
+    """What became of a batch."""
+
+    stored: int = Field(ge=0)
+    known: int = Field(ge=0)
+
+
+class QueryAnswer(BaseModel):
+    """A query of the history; docs/protocol.md has the meanings."""
+
+    time: str
+    sensor: str
+    sequence: int
+    client: str
+    transport: str | None
+    qname: str
+    registered_domain: str | None
+    qtype: str
+    rcode: str | None
+    answers: list[str]
+    duration: int | None = Field(description="Microseconds.")
+    verdict: Level
+    threat: Threat | None
+    score: float
+    source: Source
+    model: str
+    action: Action
+    reason: str | None
+
+
+class QueriesAnswer(BaseModel):
+    """A page of the history, newest first."""
+
+    queries: list[QueryAnswer]
+    total: int
+    next: str | None
+
+
+class _Counts(BaseModel):
+    queries: int
+    flagged: int = Field(description="Suspicious or malicious.")
+    blocked: int = Field(description="Answered otherwise than observe.")
+    clients: int
+    names: int
+    first: str | None
+    last: str | None
+    by_verdict: dict[str, int]
+    by_threat: dict[str, int]
+    by_action: dict[str, int]
+
+
+class SensorAnswer(BaseModel):
+    """A sensor's own counts over all its runs, and what was ever stored of it."""
+
+    name: str
+    stored: int
+    served: int
+    dropped: int
+    dropped_by_reason: dict[str, int]
+
+
+class StatsAnswer(_Counts):
+    """Counts over a range; `served`, `dropped` and `sensors` are over all time."""
+
+    served: int
+    dropped: int
+    sensors: list[SensorAnswer]
+
+
+class CountAnswer(BaseModel):
+    """How often a value occurs."""
+
+    value: str
+    queries: int
+    flagged: int
+
+
+class DomainAnswer(_Counts):
+    """What is known of a name and all below it."""
+
+    name: str
+    top_names: list[CountAnswer]
+    top_clients: list[CountAnswer]
+
+
+class ClientAnswer(_Counts):
+    """What is known of a client."""
+
+    client: str
+    top_names: list[CountAnswer]
+    top_domains: list[CountAnswer]
+
+
+class OverrideAnswer(BaseModel):
+    """A decision that holds."""
+
+    name: str
+    scope: Scope
+    status: Status
+    client: str | None
+    expires: str | None
+    reason: str
+    created: str
+
+
+class OverridesAnswer(BaseModel):
+    """Every decision that holds."""
+
+    overrides: list[OverrideAnswer]
+
+
+class ModelAnswer(BaseModel):
+    """Which model the service has."""
+
+    version: str
+    sha256: str
+
+
+class PolicyAnswer(OverridesAnswer):
+    """The snapshot for sensors."""
+
+    version: str
+    model: ModelAnswer
+
+
+class StateAnswer(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok"]

@@ -1,0 +1,90 @@
+"""The production server: one port, a pool of threads, a clean end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+from types import FrameType
+from typing import Any
+
+import waitress.server
+from flask import Flask
+
+from mlplugin.errors import PortError
+from mlplugin.service.batch import MOST_BYTES
+
+# Bodies up to this size wait in memory, longer ones in a temporary file.
+MEMORY_BYTES = 8 << 20
+# How long requests that are under way may take at the end, and how often output is flushed.
+PATIENCE_SECONDS = 10
+FLUSHES = 20
+
+
+class Server:
+    """Serves an application on an address; `port` is the one that it got."""
+
+    def __init__(self, app: Flask, host: str, port: int, threads: int = 8) -> None:
+        """Listen. Raises PortError, in one line that says what to do."""
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        listening = _listen(host, port)
+        self.port: int = listening.getsockname()[1]
+        self._stopping = threading.Event()
+        self._server: Any = waitress.server.create_server(
+            app,
+            sockets=[listening],
+            threads=threads,
+            ident="mlplugin",
+            connection_limit=1000,
+            channel_timeout=120,
+            max_request_body_size=MOST_BYTES + (1 << 16),
+            inbuf_overflow=MEMORY_BYTES,
+            clear_untrusted_proxy_headers=True,
+        )
+
+    def run(self) -> None:
+        """Serve until `stop`; requests that are under way are answered."""
+        server = self._server
+        while not self._stopping.is_set():
+            server.asyncore.loop(timeout=1, map=server._map, count=1)
+        server.accepting = False
+        server.task_dispatcher.shutdown(timeout=PATIENCE_SECONDS)
+        for _ in range(FLUSHES):  # what the threads have just written
+            server.asyncore.loop(timeout=0.01, map=server._map, count=1)
+        server.asyncore.close_all(server._map)
+
+    def stop(self) -> None:
+        """End `run`, from any thread or a signal handler."""
+        self._stopping.set()
+        self._server.pull_trigger()
+
+
+def end_on_signals(server: Server) -> None:
+    """Let SIGTERM and SIGINT end `Server.run`."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as fault:
+        listening.close()
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        why = {
+            errno.EADDRINUSE: "is in use: stop what listens there, or choose another with --http",
+            errno.EACCES: "is forbidden to this user: choose a port from 1024 up with --http",
+            errno.EADDRNOTAVAIL: "is no address of this machine: choose one with --http",
+        }.get(fault.errno or 0, f"cannot be listened on ({fault.strerror})")
+        raise PortError(f"{where} {why}") from None
+    return listening

@@ -1,0 +1,148 @@
+"""`mlplugin serve`: the service alone."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from pathlib import Path
+
+import click
+import platformdirs
+
+from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.errors import ConfigError, UsageError
+
+EXAMPLES = """\b
+Examples:
+  mlplugin serve
+  mlplugin serve --http 127.0.0.1:8080 --data /var/lib/mlplugin --retention-days 30
+  MLPLUGIN_SERVICE_TOKEN_FILE=/etc/mlplugin/token mlplugin serve --http 0.0.0.0:5000
+"""
+SHORTEST_TOKEN = 16
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--http",
+    default="127.0.0.1:5000",
+    show_default=True,
+    metavar="ADDR",
+    help="Where it listens.  Beyond this machine only with a token.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where the history is kept.  [default: the user's data folder]",
+)
+@click.option("--store", metavar="URL", help="The store, where it is not the embedded one.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The model directory.  [default: the shipped one]",
+)
+@click.option(
+    "--retention-days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=90.0,
+    show_default=True,
+    help="Older events are deleted.",
+)
+@click.option(
+    "--max-bytes",
+    default="10GB",
+    show_default=True,
+    metavar="SIZE",
+    help="The oldest events go when the history grows over this.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="How many requests are served at once.",
+)
+@click.option(
+    "--token-file",
+    envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Requests must carry the token in it (Authorization: Bearer).",
+)
+def serve(
+    *,
+    http: str,
+    data: Path | None,
+    store: str | None,
+    model: Path | None,
+    retention_days: float,
+    max_bytes: str,
+    threads: int,
+    token_file: Path | None,
+) -> None:
+    """Run the service: events in, verdicts, history and decisions out; SIGTERM ends it.
+
+    The token may also be given in MLPLUGIN_SERVICE_TOKEN.
+    """
+    from mlplugin.api import create_app  # noqa: PLC0415 - slow to import; --help is not
+    from mlplugin.api.access import Access  # noqa: PLC0415
+    from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
+    from mlplugin.config import size_in_bytes  # noqa: PLC0415
+    from mlplugin.model import load  # noqa: PLC0415
+    from mlplugin.service.retention import Bounds  # noqa: PLC0415
+    from mlplugin.service.service import assemble  # noqa: PLC0415
+    from mlplugin.store import open_store  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    listen = parse_endpoint(http, 5000)
+    loopback = ipaddress.ip_address(listen.host).is_loopback
+    token = read_token(token_file)
+    if token is None and not loopback:
+        raise UsageError(
+            f"--http {listen} is open to other machines: give a token in --token-file or "
+            "MLPLUGIN_SERVICE_TOKEN, or listen on 127.0.0.1"
+        )
+    try:
+        bounds = Bounds(retention_days, size_in_bytes(max_bytes))
+    except ValueError as fault:
+        raise UsageError(f"--max-bytes: {fault}") from None
+    judge = load(model)
+    place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
+    service = assemble(open_store(store, place), judge, bounds)
+    try:
+        app = create_app(service, Access(token, loopback))
+        server = Server(app, listen.host, listen.port, threads)
+        end_on_signals(server)
+        logging.getLogger(__name__).info(
+            "listening on %s, model %s, history in %s",
+            f"{listen.host}:{server.port}" if ":" not in listen.host else listen,
+            judge.version,
+            store or place,
+        )
+        server.run()
+    finally:
+        service.close()
+
+
+def read_token(path: Path | None) -> str | None:
+    """Give the token of a file, or of the environment, None for none. Raises ConfigError."""
+    token = os.environ.get("MLPLUGIN_SERVICE_TOKEN")
+    where = "MLPLUGIN_SERVICE_TOKEN"
+    if path is not None:
+        where = str(path)
+        try:
+            token = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as fault:
+            why = getattr(fault, "strerror", None) or "no text"
+            raise ConfigError(f"the token file {path} cannot be read: {why}") from None
+    if not token:
+        return None
+    token = token.strip()
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise ConfigError(
+            f"the token in {where} must have {SHORTEST_TOKEN} or more printable characters: "
+            "`openssl rand -hex 32` makes one"
+        )
+    return token

@@ -1,0 +1,64 @@
+"""Keeps the history within its bounds, in small steps in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mlplugin.errors import StoreError
+from mlplugin.store.port import Store
+
+LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 60.0
+# Between two steps others get their turn.
+STEP_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How old (days) and how large (bytes of the store) the history may be; None: no bound."""
+
+    days: float | None = None
+    most_bytes: int | None = None
+
+
+class Retention:
+    """Trims the store until it is within the bounds, again and again."""
+
+    def __init__(self, store: Store, bounds: Bounds, look_seconds: float = LOOK_SECONDS) -> None:
+        self._store = store
+        self._bounds = bounds
+        self._look_seconds = look_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+
+    def start(self) -> None:
+        """Begin, where there is a bound at all."""
+        if self._bounds != Bounds():
+            self._thread.start()
+
+    def close(self) -> None:
+        """End, after the step that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def step(self) -> int:
+        """Take one step; the number of events taken away, 0 where all is within the bounds."""
+        before = None
+        if self._bounds.days is not None:
+            before = datetime.now(UTC) - timedelta(days=self._bounds.days)
+        return self._store.trim(before, self._bounds.most_bytes)
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stop.wait(pause):
+            pause = self._look_seconds
+            try:
+                if taken := self.step():
+                    LOG.info("retention: %d events taken away", taken)
+                    pause = STEP_SECONDS
+            except StoreError as fault:
+                LOG.warning("retention: %s", fault)
