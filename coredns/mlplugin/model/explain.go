@@ -1,8 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
@@ -46,27 +47,47 @@ func (m *Model) Explain(qname string, v verdict.Verdict) []verdict.Reason {
 	return nil
 }
 
+// part is a share of a logit; its reason is only written once it is known to be among the strongest.
+type part struct {
+	region int // of an n-gram; -1 is the suffix term
+	text   string
+	weight float64
+}
+
+func (p part) reason() verdict.Reason {
+	if p.region < 0 {
+		return verdict.Reason{Kind: KindSuffix, Text: p.text, Weight: p.weight}
+	}
+	return verdict.Reason{Kind: KindNgram, Text: regions[p.region] + ":" + p.text, Weight: p.weight}
+}
+
+// compareParts puts the strongest first, those of equal weight by the text of their reasons.
+func compareParts(a, b part) int {
+	if order := cmp.Compare(math.Abs(b.weight), math.Abs(a.weight)); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.reason().Text, b.reason().Text)
+}
+
 // decompose splits the logit of a threat, which is exact as the network is piecewise linear.
 func (m *Model) decompose(p Parts, threat int, logit float64) []verdict.Reason {
 	slopes := m.slopes(p, threat)
-	var reasons []verdict.Reason
+	var parts []part
 	for region, text := range [...]string{p.Subdomain, p.Label, p.Suffix} {
 		if text != "" {
 			columns := slopes[region*m.dimensions : (region+1)*m.dimensions]
-			reasons = m.grams(reasons, region, text, threat, columns)
+			parts = m.grams(parts, region, "^"+text+"$", threat, columns)
 		}
 	}
 	if p.rule > 0 {
-		reasons = append(reasons, verdict.Reason{Kind: KindSuffix, Text: p.Suffix, Weight: m.suffixTerm(p, threat)})
+		parts = append(parts, part{-1, p.Suffix, m.suffixTerm(p, threat)})
 	}
-	sort.SliceStable(reasons, func(i, j int) bool {
-		a, b := math.Abs(reasons[i].Weight), math.Abs(reasons[j].Weight)
-		return a > b || a == b && reasons[i].Text < reasons[j].Text
-	})
-	reasons = reasons[:min(len(reasons), listed)]
-	rest := logit
-	for _, r := range reasons {
-		rest -= r.Weight
+	slices.SortFunc(parts, compareParts)
+	parts = parts[:min(len(parts), listed)]
+	reasons, rest := make([]verdict.Reason, 0, listed+1), logit
+	for _, part := range parts {
+		reasons = append(reasons, part.reason())
+		rest -= part.weight
 	}
 	return append(reasons, verdict.Reason{Kind: KindRest, Text: KindRest, Weight: rest})
 }
@@ -92,32 +113,28 @@ func (m *Model) slopes(p Parts, threat int) []float64 {
 	return slopes
 }
 
-// grams appends the reasons of the n-grams of one region, equal ones added up.
-func (m *Model) grams(reasons []verdict.Reason, region int, text string, threat int, slopes []float64) []verdict.Reason {
-	var room [tokenRoom]byte
-	bytes := token(text, &room)
-	bag, linear := m.table.counts.of(m.table.total(len(bytes)))
-	first := len(reasons)
+// grams appends the n-grams of one region's token, equal ones added up.
+func (m *Model) grams(parts []part, region int, token string, threat int, slopes []float64) []part {
+	bag, linear := m.table.counts.of(m.table.total(len(token)))
 	seen := make(map[string]int)
-	for start := range bytes {
+	for start := range len(token) {
 		hash := seed(region)
-		for end := start; end < min(start+m.table.high, len(bytes)); end++ {
-			hash = (hash ^ uint32(bytes[end])) * prime32
+		for end := start; end < min(start+m.table.high, len(token)); end++ {
+			hash = (hash ^ uint32(token[end])) * prime32
 			if end-start+1 < m.table.low {
 				continue
 			}
-			weight := m.gram(m.table.bucket(hash), threat, slopes, bag, linear)
-			gram := string(bytes[start : end+1])
+			gram := token[start : end+1]
 			at, ok := seen[gram]
 			if !ok {
-				at = len(reasons) - first
+				at = len(parts)
 				seen[gram] = at
-				reasons = append(reasons, verdict.Reason{Kind: KindNgram, Text: regions[region] + ":" + gram})
+				parts = append(parts, part{region: region, text: gram})
 			}
-			reasons[first+at].Weight += weight
+			parts[at].weight += m.gram(m.table.bucket(hash), threat, slopes, bag, linear)
 		}
 	}
-	return reasons
+	return parts
 }
 
 // gram is the contribution of one n-gram at one place.

@@ -77,11 +77,11 @@ func newFake(s size) *fake {
 	for i, hash := range hashes {
 		kinds[i] = flags[hash]
 	}
-	f.put("suffix_hash", "U64", words(hashes), len(hashes))
+	f.put("suffix_hash", "U64", uint64s(hashes), len(hashes))
 	f.put("suffix_flag", "U8", kinds, len(hashes))
 	f.put("suffix_weight", "I8", int8s(random, len(hashes)*verdict.ThreatCount), len(hashes), verdict.ThreatCount)
 	f.put("suffix_scale", "F32", floats(random, 1, 0.02), 1)
-	f.put("reputation", "U64", words(known), len(known))
+	f.put("reputation", "U64", uint64s(known), len(known))
 	f.config = fakeConfig(s)
 	return f
 }
@@ -194,7 +194,7 @@ func floats(random *rand.Rand, n int, scale float64) []byte {
 	return out
 }
 
-func words(values []uint64) []byte {
+func uint64s(values []uint64) []byte {
 	out := make([]byte, 0, 8*len(values))
 	for _, value := range values {
 		out = binary.LittleEndian.AppendUint64(out, value)
