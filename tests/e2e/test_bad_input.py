@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import dns.query
 import dns.rcode
 import dns.rdataclass
 import pytest
+
+from mlplugin.model import shipped
 
 from .system import CoreDNS, Service, free_port, get_json, until
 
@@ -145,12 +148,7 @@ STARTUP = """
 
 
 def model_copy(folder: Path) -> Path:
-    import shutil
-
-    from mlplugin.model import load
-
-    source = load().directory
-    return Path(shutil.copytree(source, folder / "model"))
+    return Path(shutil.copytree(shipped(), folder / "model"))
 
 
 def missing_model(folder: Path) -> str:
