@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -11,6 +16,7 @@ from mlplugin.api.schemas import (
     ClientAnswer,
     ClientPath,
     DomainAnswer,
+    FilterAsked,
     NamePath,
     QueriesAnswer,
     QueriesAsked,
@@ -19,6 +25,25 @@ from mlplugin.api.schemas import (
 )
 from mlplugin.service.history import Asked
 from mlplugin.service.service import Service
+from mlplugin.store.port import QUERIES
+
+ARROW = "application/vnd.apache.arrow.stream"
+COLUMNS: dict[str, Any] = {
+    "description": "An Arrow IPC stream.",
+    "content": {ARROW: {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
+def _stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    """Write batches as they come."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, QUERIES) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
 
 
 def _asked(query: Range) -> Asked:
@@ -38,6 +63,14 @@ def routes(service: Service) -> APIBlueprint:
     def get_stats(query: Range) -> dict[str, Any]:
         """Count queries over a range of time; sensors' own counts are over all time."""
         return service.history.stats(_asked(query))
+
+    @blueprint.get("/api/v1/export", responses={200: COLUMNS})
+    def get_export(query: FilterAsked) -> Response:
+        """Give every query that the filter holds as columns, oldest first (Arrow IPC stream)."""
+        batches = service.history.columns(_asked(query))
+        first = next(batches, None)  # so that a fault is still told by the status
+        chosen = batches if first is None else itertools.chain([first], batches)
+        return Response(_stream(chosen), content_type=ARROW)
 
     @blueprint.get("/api/v1/domains/<path:name>", responses={200: DomainAnswer})
     def get_domain(path: NamePath, query: Range) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from prometheus_client import (
     Counter,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,6 +22,9 @@ from mlplugin.errors import StoreError
 from mlplugin.service.service import Service
 
 MOST_SENSORS = 1000
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

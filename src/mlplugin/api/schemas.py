@@ -35,8 +35,8 @@ class Range(_Asked):
     until: When | None = None
 
 
-class QueriesAsked(Range):
-    """A filter on the history, and which page of it."""
+class FilterAsked(Range):
+    """A filter on the history."""
 
     qname: Text | None = Field(default=None, description="A name; * for any characters.")
     domain: Text | None = Field(default=None, description="A registered domain (eTLD+1).")
@@ -47,6 +47,11 @@ class QueriesAsked(Range):
     rcode: Text | None = None
     qtype: Text | None = None
     sensor: Text | None = None
+
+
+class QueriesAsked(FilterAsked):
+    """A filter on the history, and which page of it."""
+
     limit: int = Field(default=100, ge=1, le=MOST_ROWS)
     cursor: str | None = Field(default=None, max_length=2048, description="`next` of a page.")
 

@@ -20,9 +20,18 @@ SELECTED = """
     qtype, rcode, answers, duration, verdict, threat, score::DOUBLE AS score, source, model,
     action, reason
 """
+# The same for columns of the schema `QUERIES`.
+EXPORTED = (
+    SELECTED.replace("epoch_us(time) AS time", "e.time AS time")
+    .replace("answers,", "coalesce(string_split(answers, ' '), []) AS answers,")
+    .replace("duration,", "duration::BIGINT AS duration,")
+    .replace("transport,", "transport::VARCHAR AS transport,")
+    .replace("verdict, threat,", "verdict::VARCHAR AS verdict, threat::VARCHAR AS threat,")
+    .replace("source, model,", "source::VARCHAR AS source, model,")
+    .replace("action, reason", "action::VARCHAR AS action, reason")
+)
 FROM = "FROM events e JOIN sensors s ON s.id = e.sensor"
 
-# Where so many clients fall into a subnet, a text of SQL with each of them is still fine.
 BLOCKED = "action <> 'observe'"
 FLAGGED = f"verdict <> '{Level.BENIGN}'"
 

@@ -17,6 +17,7 @@ from mlplugin.store import duckdb_decisions
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_query import (
     BLOCKED,
+    EXPORTED,
     FLAGGED,
     FROM,
     SELECTED,
@@ -26,6 +27,7 @@ from mlplugin.store.duckdb_query import (
     rows,
 )
 from mlplugin.store.port import (
+    QUERIES,
     QUERY_COLUMNS,
     Appended,
     Change,
@@ -150,18 +152,15 @@ class DuckDBStore:
         return Page(rows(QUERY_COLUMNS, found), total, position)
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
-        """Give all rows, oldest first, in batches with `QUERY_COLUMNS`."""
+        """Give all rows, oldest first, in batches of the schema `QUERIES`."""
         with self._file.reading() as connection:
             condition = Condition(connection, wanted)
-            selected = SELECTED.replace("epoch_us(time) AS time", "e.time AS time")
-            selected = selected.replace(
-                "answers,", "coalesce(string_split(answers, ' '), []) AS answers,"
-            )
             found = connection.sql(
-                f"SELECT {selected} {FROM} WHERE {condition} ORDER BY e.time, e.sensor, sequence",
+                f"SELECT {EXPORTED} {FROM} WHERE {condition} ORDER BY e.time, e.sensor, sequence",
                 params=condition.parameters,
             )
-            yield from found.to_arrow_reader(EXPORT_ROWS)
+            for batch in found.to_arrow_reader(EXPORT_ROWS):
+                yield batch.cast(QUERIES)
 
     def stats(self, wanted: Filter) -> Stats:
         """Count."""

@@ -51,6 +51,17 @@ QUERY_COLUMNS = (
     "reason",
 )  # fmt: skip
 
+# The same as columns.
+QUERIES = pa.schema(
+    [
+        pa.field("time", pa.timestamp("us", "UTC")),
+        pa.field("sensor", pa.string()),
+        *(EVENTS.field(name) for name in QUERY_COLUMNS[2:9]),
+        pa.field("answers", pa.list_(pa.string())),
+        *(EVENTS.field(name) for name in QUERY_COLUMNS[10:]),
+    ]
+)
+
 Network = IPv4Network | IPv6Network
 Row = dict[str, Any]
 
@@ -229,7 +240,7 @@ class Store(Protocol):
         ...
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
-        """Give all rows, oldest first, in batches with `QUERY_COLUMNS`."""
+        """Give all rows, oldest first, in batches of the schema `QUERIES`."""
         ...
 
     def stats(self, wanted: Filter) -> Stats:

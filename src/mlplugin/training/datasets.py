@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.csv as pc  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.csv as pc
 from numpy.typing import NDArray
 
 from mlplugin.errors import UsageError
