@@ -24,7 +24,7 @@ from mlplugin.model.split import (
     split,
 )
 from mlplugin.model.verdicts import NO_THREAT, Verdicts
-from mlplugin.qname import ROOT, canonical
+from mlplugin.qname import canonical
 from mlplugin.verdict import LEVELS, SOURCES, THREATS, Level, Reason, Source, Verdict
 
 HIGHEST_SCORE = 60.0
@@ -101,23 +101,23 @@ class Model:
     def split(self, name: str) -> Parts:
         """Take a name apart at its public suffix."""
         qname = canonical(name)
-        batch, splits = self._split([qname])
-        begin, end = splits.regions(batch)
-        return Parts(*(qname[a:b] for a, b in zip(begin[0].tolist(), end[0].tolist(), strict=True)))
+        return _parts(qname, *self._split([qname]))
 
     def explain(self, name: str) -> list[Reason]:
         """Give the reasons of the verdict on a name, strongest first.
 
         Where the network decided they add up to the logit of the threat that leads.
         """
-        verdict = self.judge(name)
-        parts = self.split(verdict.qname)
-        if verdict.source is Source.ALLOWLIST:
-            rule = special_rule(verdict.qname) or f"public suffix {verdict.qname}"
+        qname = canonical(name)
+        batch, splits = self._split([qname])
+        parts = _parts(qname, batch, splits)
+        rule = special_rule(qname)
+        if rule is None and parts.registered_domain is None:
+            rule = f"public suffix {qname}"
+        if rule is not None:
             return [Reason("list", rule, 0.0)]
-        if verdict.source is Source.REPUTATION:
-            return [Reason("reputation", parts.registered_domain or ROOT, 0.0)]
-        batch, splits = self._split([verdict.qname])
+        if find(self._tensors.reputation, splits.domain)[0] >= 0:
+            return [Reason("reputation", parts.registered_domain or qname, 0.0)]
         found = self._forward(batch, splits)
         lead = int(np.argmax(self._scores(found.logits)[0] + self._prior))
         matched = int(splits.rule[0]) >= 0
@@ -169,6 +169,11 @@ class Model:
         threat = np.where(level > 0, lead, NO_THREAT).astype(np.int8)
         domain_at = np.where(splits.label >= 0, splits.label - batch.start, -1)
         return domain_at, level, threat, source, score, every
+
+
+def _parts(qname: str, batch: Batch, splits: Splits) -> Parts:
+    begin, end = splits.regions(batch)
+    return Parts(*(qname[a:b] for a, b in zip(begin[0].tolist(), end[0].tolist(), strict=True)))
 
 
 def _blocks(names: Sequence[str]) -> Iterator[Sequence[str]]:
