@@ -6,6 +6,7 @@ import collections
 import ipaddress
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def test_a_capture_is_replayed_at_a_rate(up: Up, tmp_path: Path) -> None:
     path.write_bytes(pcap(frames))
     done = mlplugin("replay", str(path), "--rate", "400", "--clients", "keep", *options(up))
     assert done.returncode == 0, done.stderr
-    assert "sent      200 in 0.5 s, 4" in done.stderr or "sent      200 in 0.5 s, 39" in done.stderr
+    seconds = re.search(r"sent      200 in (\d+\.\d) s", done.stderr)
+    assert seconds is not None
+    assert float(seconds[1]) >= 0.5
     page = get_json(f"{up.url}/api/v1/queries?qname=n3.capture.iana.org&limit=50")
     assert page["total"] == 10
     assert {row["client"] for row in page["queries"]} == {"192.0.2.7"}
@@ -135,7 +138,7 @@ def test_wrong_usage(up: Up, tmp_path: Path) -> None:
     service = f"http://127.0.0.1:{free_port()}"
     away = mlplugin("replay", str(names), "--dns", f"127.0.0.1:{up.dns}", "--service", service)
     assert away.returncode == 3
-    assert f"the service at {service} cannot be asked" in away.stderr
+    assert f"no service answers at {service}" in away.stderr
     assert "answered  1 (NOERROR 1)" in away.stderr
     alone = mlplugin("replay", str(names), "--dns", f"127.0.0.1:{up.dns}", "--service", "none")
     assert alone.returncode == 0

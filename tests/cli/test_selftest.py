@@ -87,4 +87,4 @@ def test_no_system_is_said_in_one_line() -> None:
     service = f"http://127.0.0.1:{free_port()}"
     done = mlplugin("selftest", "--dns", f"127.0.0.1:{free_port()}", "--service", service)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith(f"mlplugin: the service at {service}")
+    assert done.stderr.splitlines()[-1].startswith(f"mlplugin: no service answers at {service}")

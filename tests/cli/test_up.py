@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Up(Process):
         super().__init__(command, folder / f"{data}.log")
 
     def start(self) -> None:
+        self.log.unlink(missing_ok=True)
         super().start()
         until("it is up", self.is_up)
 
@@ -152,6 +154,25 @@ def test_rules_block(make: Callable[..., Up]) -> None:
     assert up.ask("www.iana.org").answer
     assert up.stop() == 0
     assert f'flagged name="{probe.qname}"' in up.output()
+
+
+def test_a_token_guards_the_service_and_not_the_plugin(
+    make: Callable[..., Up], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "a token with %/@ in it"
+    monkeypatch.setenv("MLPLUGIN_SERVICE_TOKEN", token)
+    up = make()
+    up.start()
+    assert up.answers()
+    url = f"{up.url}/api/v1/stats"
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+        get_json(url)
+    refused.value.close()
+    headers = {"Authorization": f"Bearer {token}"}
+    until("the event arrives", lambda: get_json(url, headers=headers)["queries"] >= 1)
+    assert (up.place / "Corefile").stat().st_mode & 0o077 == 0
+    assert token not in up.output()
+    assert up.stop() == 0
 
 
 def test_a_corefile_is_used_as_it_is(make: Callable[..., Up], tmp_path: Path) -> None:

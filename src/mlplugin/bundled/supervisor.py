@@ -31,12 +31,13 @@ class StartError(MlpluginError):
     exit_code = 3
 
 
-def answers_ok(url: str, timeout: float = 2.0) -> bool:
-    """Whether a GET of the URL gives 200; every failure is a no."""
+def answers_ok(url: str, token: str | None = None, timeout: float = 2.0) -> bool:
+    """Whether a GET of the URL, with a bearer token if given, is a 200; every failure is a no."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
-        connection.request("GET", parts.path or "/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connection.request("GET", parts.path or "/", headers=headers)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sys
+import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Wishes:
     store: str | None = None
     corefile: Path | None = None
     model: Path | None = None
+    token: str | None = None
 
 
 @dataclass
@@ -108,7 +110,7 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
 
     parts = [
         Part(coredns, coredns_ready, COREDNS_PATIENCE),
-        Part(service, lambda: answers_ok(f"{service_url}/readyz"), SERVICE_PATIENCE),
+        Part(service, lambda: answers_ok(f"{service_url}/readyz", wishes.token), SERVICE_PATIENCE),
     ]
     return System(
         supervisor=Supervisor(parts, say),
@@ -127,7 +129,7 @@ def _layout(wishes: Wishes, service_url: str) -> Layout:
     loopback = "127.0.0.1"
     return Layout(
         dns=wishes.dns,
-        service=service_url,
+        service=_with_token(service_url, wishes.token),
         spool=wishes.data.resolve() / "spool",
         ready=Endpoint(loopback, free_port(loopback)),
         metrics=Endpoint(loopback, free_port(loopback)),
@@ -135,6 +137,13 @@ def _layout(wishes: Wishes, service_url: str) -> Layout:
         rules=rules,
         model=wishes.model.resolve() if wishes.model else None,
     )
+
+
+def _with_token(url: str, token: str | None) -> str:
+    """The service's URL as the plugin sends to it, the token as the password in it."""
+    if token is None:
+        return url
+    return url.replace("://", f"://mlplugin:{urllib.parse.quote(token, safe='')}@", 1)
 
 
 def _written(wishes: Wishes, layout: Layout | None) -> Path:
@@ -145,6 +154,8 @@ def _written(wishes: Wishes, layout: Layout | None) -> Path:
         return given.resolve()
     corefile = wishes.data.resolve() / "Corefile"
     try:
+        corefile.touch(mode=0o600)
+        corefile.chmod(0o600)  # it may hold the service's token
         corefile.write_text(layout.text(), encoding="utf-8")
     except OSError as fault:
         raise ConfigError(f"{corefile} cannot be written: {fault.strerror}") from None

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.cli.history import DEFAULT_SERVICE, Client
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.errors import UsageError
 from mlplugin.replay.history import History, check_url
@@ -57,7 +58,7 @@ CLOCK_SLACK_SECONDS = 0.001
 )
 @click.option(
     "--service",
-    default="http://127.0.0.1:5000",
+    default=DEFAULT_SERVICE,
     show_default=True,
     metavar="URL",
     help="The service that is asked what was flagged; `none` asks nobody.",
@@ -126,7 +127,9 @@ def replay(
             raise
         _summary(sender.tally, source)
     if service != "none":
-        _flagged(History(service, began), sender.tally.answered, wait, output_format)
+        _flagged(
+            History(Client(service).request, began), sender.tally.answered, wait, output_format
+        )
     if source.fault:
         raise UsageError(f"{file}: {source.fault}; what stood before that was sent")
     return 0

@@ -15,6 +15,7 @@ from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.selftest import UNKNOWN, Target, own_system, run
 from mlplugin.cli.coredns import coredns_binary
+from mlplugin.cli.history import DEFAULT_SERVICE, Client
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.model import load
 from mlplugin.replay.history import History, check_url
@@ -36,7 +37,7 @@ COLUMNS = ("threat", "probe", "score", "detected", "action", "event", "search")
 )
 @click.option(
     "--service",
-    default="http://127.0.0.1:5000",
+    default=DEFAULT_SERVICE,
     show_default=True,
     metavar="URL",
     help="The service of the system that --dns names.",
@@ -75,7 +76,7 @@ def selftest(
     found = probes(model)
     missing = [threat.value for threat, group in found.items() if not group]
     with _target(server, service, verbose=verbose) as target:
-        history = History(target.service_url, time.time() - 0.001)
+        history = History(Client(target.service_url).request, time.time() - 0.001)
         planted = [probe for group in found.values() for probe in group]
         outcomes = run(target, planted, lambda filters: list(history.rows(filters)), patience)
     write_rows((outcome.row() for outcome in outcomes), COLUMNS, output_format)

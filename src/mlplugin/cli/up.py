@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
+from mlplugin.cli.serve import read_token
 from mlplugin.errors import UsageError
 
 START_SECONDS = 90.0
@@ -88,6 +90,7 @@ def up(
     """
     if corefile and (rules or forward):
         raise UsageError("--corefile is used as it is: write --on and --forward into the file")
+    token_file = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
     wishes = Wishes(
         dns=parse_endpoint(dns, 53),
         http=parse_endpoint(http, 5000),
@@ -97,6 +100,7 @@ def up(
         store=store,
         corefile=corefile,
         model=model,
+        token=read_token(Path(token_file) if token_file else None),
     )
     return _run(wishes, full=full)
 

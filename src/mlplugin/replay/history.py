@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +11,8 @@ from typing import Any
 
 from mlplugin.errors import PortError
 from mlplugin.verdict import Level
+
+Get = Callable[[str, dict[str, str]], Any]
 
 FLAGGED = (Level.MALICIOUS, Level.SUSPICIOUS)
 PAGE = 1000
@@ -55,20 +53,24 @@ def rfc3339(moment: float) -> str:
 
 
 class History:
-    """The history that a service at `url` keeps, from `since` on (seconds since 1970)."""
+    """The history that a service keeps, from `since` on (seconds since 1970).
 
-    def __init__(self, url: str, since: float) -> None:
-        self._url = url.rstrip("/")
+    `get` asks the service: a path and a query, and the JSON of the answer. It raises PortError
+    or StoreError where that fails, and every method here lets them through.
+    """
+
+    def __init__(self, get: Get, since: float) -> None:
+        self._get = get
         self._since = rfc3339(since)
 
     def count(self) -> int:
-        """How many queries it has. Raises PortError if the service does not answer."""
-        return int(self._get("stats", {"since": self._since})["queries"])
+        """How many queries it has."""
+        return int(self._get("/api/v1/stats", {"since": self._since})["queries"])
 
     def wait_for(self, count: int, patience: float, report: Callable[[int], None]) -> int:
         """Wait until `count` queries are there, or no more come, and give how many there are.
 
-        `patience` is the longest wait in seconds. Raises PortError as `count` does.
+        `patience` is the longest wait in seconds.
         """
         end = time.monotonic() + patience
         found, grown = self.count(), time.monotonic()
@@ -102,35 +104,16 @@ class History:
         )
 
     def rows(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """Every stored query that fits the API's filters, page by page, up to MOST_ROWS.
-
-        Raises PortError if the service does not answer.
-        """
+        """Every stored query that fits the API's filters, page by page, up to MOST_ROWS."""
         given = 0
         query = {"since": self._since, **filters, "limit": str(PAGE)}
         while given < MOST_ROWS:
-            page = self._get("queries", query)
+            page = self._get("/api/v1/queries", query)
             yield from page["queries"]
             given += len(page["queries"])
             if not page.get("next"):
                 return
             query["cursor"] = page["next"]
-
-    def _get(self, path: str, query: dict[str, str]) -> Any:
-        url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - see check_url
-                return json.load(answer)
-        except urllib.error.HTTPError as fault:
-            with fault:
-                detail = fault.read(300).decode(errors="replace")
-            raise PortError(f"the service at {self._url} answered {fault.code}: {detail}") from None
-        except (OSError, http.client.HTTPException, ValueError) as fault:
-            reason = getattr(fault, "reason", fault)
-            raise PortError(
-                f"the service at {self._url} cannot be asked ({reason}): start it with "
-                "`mlplugin up`, or name it with --service"
-            ) from None
 
 
 def check_url(url: str) -> str:
