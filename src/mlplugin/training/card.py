@@ -174,12 +174,13 @@ def _traffic(metrics: dict[str, Any]) -> str:
         for name, row in metrics["traffic"].items()
         if row["examples"]
     ]
-    note = "Flagged, with the number of queries:\n\n" + "\n".join(listed) if listed else ""
-    return (
-        "## False alarms in real traffic, weighted by query\n\n"
-        + table(heads, rows)
-        + "\n\n"
-        + note
+    text = "## False alarms in real traffic, weighted by query\n\n" + table(heads, rows)
+    text += (
+        "\n\nReal traffic is scarce: a log from which names were taken into training, as the file "
+        "`benign_traffic` may have been, shows what is known, not what is new."
+    )
+    return text + (
+        "\n\nFlagged, with the number of queries:\n\n" + "\n".join(listed) if listed else ""
     )
 
 
