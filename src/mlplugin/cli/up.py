@@ -14,6 +14,7 @@ from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
+from mlplugin.cli.history import DEFAULT_SERVICE
 from mlplugin.cli.serve import read_token
 from mlplugin.errors import UsageError
 
@@ -126,6 +127,9 @@ def _run(wishes: Wishes, *, full: bool) -> int:
 
 def _introduce(system: System, wishes: Wishes) -> None:
     """Say on stdout where everything is and what to try."""
+    service = ""
+    if system.service_url != DEFAULT_SERVICE:
+        service = f" --service {system.service_url}"
     if wishes.corefile is None:
         dns = wishes.dns.reachable
         click.echo(f"DNS        {wishes.dns}, forwarding to {', '.join(system.forward)}")
@@ -138,7 +142,7 @@ def _introduce(system: System, wishes: Wishes) -> None:
     click.echo(f"Data       {wishes.data.resolve()}")
     if dns is not None:
         click.echo(f"Try        dig @{dns.host} -p {dns.port} example.org")
-        click.echo(f"       or  echo example.org | mlplugin replay - --dns {dns}")
-    click.echo(f"Look up    mlplugin queries --service {system.service_url} --limit 5")
+        click.echo(f"       or  echo example.org | mlplugin replay - --dns {dns}{service}")
+    click.echo(f"Look up    mlplugin queries{service} --limit 5")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
