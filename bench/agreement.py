@@ -21,7 +21,6 @@ from pathlib import Path
 
 from mlplugin.errors import MlpluginError
 from mlplugin.qname import canonical
-
 from tests.e2e.system import CoreDNS, Service, free_port, mlplugin, until
 
 COREFILE = """

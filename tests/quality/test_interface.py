@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from mlplugin.cli.main import cli
 
+from mlplugin.cli.main import cli
 from tests.e2e.system import CoreDNS, Service, free_port, get_json, mlplugin, post_json, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ VERDICT = {
 }  # fmt: skip
 
 ROUTES = {
-    ("/", "get"), ("/", "post"),
+    ("/", "post"),
     ("/api/v1/classify", "post"), ("/api/v1/events", "post"), ("/api/v1/queries", "get"),
     ("/api/v1/domains/{name}", "get"), ("/api/v1/clients/{ip}", "get"), ("/api/v1/stats", "get"),
     ("/api/v1/overrides/{name}", "get"), ("/api/v1/overrides/{name}", "put"),
@@ -111,6 +112,21 @@ def test_routes(service: Service) -> None:
     paths = get_json(f"{service.url}/openapi.json")["paths"]
     found = {(path, method) for path, methods in paths.items() for method in methods}
     assert found >= ROUTES, ROUTES - found
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html"),
+        ("/metrics", "text/plain"),
+        ("/healthz", "application/json"),
+        ("/readyz", "application/json"),
+    ],
+)
+def test_pages(service: Service, path: str, kind: str) -> None:
+    with urllib.request.urlopen(service.url + path, timeout=10) as answer:
+        assert answer.headers.get_content_type() == kind
 
 
 @pytest.mark.e2e
