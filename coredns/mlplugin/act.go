@@ -87,7 +87,8 @@ const (
 	// blockTTL bounds, in seconds, how long clients keep a blocked answer, so that
 	// lifting the block is felt soon.
 	blockTTL = 30
-	// maxExtraText bounds the text of an Extended DNS Error, so that it fits into 512 bytes.
+	// maxExtraText bounds, in bytes, the text of an Extended DNS Error, so that a negative
+	// answer about the longest name fits into 512 bytes.
 	maxExtraText = 160
 )
 
@@ -150,20 +151,16 @@ func negativeSOA(owner string) *dns.SOA {
 }
 
 // explain adds the reason as an Extended DNS Error (RFC 8914), where the client speaks
-// EDNS, and makes the answer fit; the text goes first where there is no room.
+// EDNS, and makes the answer fit.
 func explain(state request.Request, m *dns.Msg, reason string) {
 	if state.Req.IsEdns0() != nil {
-		ede := &dns.EDNS0_EDE{
+		opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
+		opt.Option = append(opt.Option, &dns.EDNS0_EDE{
 			InfoCode:  dns.ExtendedErrorCodeBlocked,
 			ExtraText: reason[:min(len(reason), maxExtraText)],
-		}
-		opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-		opt.Option = append(opt.Option, ede)
+		})
 		m.Extra = append(m.Extra, opt)
 		state.SizeAndDo(m)
-		if m.Len() > state.Size() {
-			ede.ExtraText = ""
-		}
 	}
 	state.Scrub(m)
 }

@@ -164,20 +164,31 @@ func checkHeader(t *testing.T, r, m *dns.Msg, edns int) {
 	}
 }
 
-// TestSmallBuffer has the longest name and the least room.
+// TestSmallBuffer has the longest name, the longest reason and the least room.
 func TestSmallBuffer(t *testing.T) {
-	name := strings.Repeat(strings.Repeat("a", 62)+".", 3) + strings.Repeat("b", 40) + ".blocked.example."
+	name := strings.Repeat(strings.Repeat("a", 62)+".", 3) + strings.Repeat("b", 47) + ".blocked.example."
+	if _, ok := dns.IsDomainName(name); !ok || len(name) != 253 {
+		t.Fatalf("%d bytes", len(name))
+	}
+	overrides, err := policy.ParseOverrides([]byte(
+		`{"overrides": [{"name": "blocked.example", "status": "blocked", "reason": "` + strings.Repeat("why ", 99) + `"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, rule := range []string{"nxdomain", "nodata", "sinkhole", "refuse"} {
-		h, _ := newTestHandler(t, "on malicious "+rule+"\ndeny blocked.example")
+		h, _ := newTestHandler(t, "on malicious "+rule)
+		h.swap(func(s *snapshot) { s.overrides = overrides })
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeANY} {
-			r := new(dns.Msg).SetQuestion(name, qtype).SetEdns0(100, true)
-			m := send(t, h, r)
+			m := send(t, h, new(dns.Msg).SetQuestion(name, qtype).SetEdns0(100, true))
 			packed, err := m.Pack()
 			if err != nil || len(packed) > 512 || m.Truncated {
 				t.Errorf("%s: %d bytes, truncated %t, %v", rule, len(packed), m.Truncated, err)
 			}
-			if opt := m.IsEdns0(); opt == nil || len(opt.Option) != 1 {
+			if opt := m.IsEdns0(); opt == nil || len(opt.Option[0].(*dns.EDNS0_EDE).ExtraText) != maxExtraText {
 				t.Errorf("%s: additional %v", rule, m.Extra)
+			}
+			if records := len(m.Answer) + len(m.Ns); (records == 0) != (rule == "refuse") {
+				t.Errorf("%s: %d records", rule, records)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coredns/caddy"
@@ -43,6 +44,8 @@ type office struct {
 	*httptest.Server
 	mu   sync.Mutex
 	seen map[string]int // events by sensor and sequence
+	// away says that nobody is there who knows the policy.
+	away atomic.Bool
 }
 
 func newOffice(t *testing.T) *office {
@@ -54,6 +57,10 @@ func newOffice(t *testing.T) *office {
 }
 
 func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api/v1/policy" && o.away.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	if r.URL.Path == "/api/v1/policy" {
 		_, _ = w.Write([]byte(`{"version": "1", "overrides": [{"name": "vetted.example.com", "status": "blocked"}]}`))
 		return
@@ -143,11 +150,10 @@ func TestReloadOfTheCorefile(t *testing.T) {
 			mlplugin {
 				service %s
 				sensor reload
-				spool %s
 			}
 			whoami
 		}
-		`, port, o.URL, filepath.Join(t.TempDir(), "..", "spool"))
+		`, port, o.URL)
 	}
 	corefile := block(first) + block(second)
 	instance := start(t, corefile)
@@ -157,6 +163,7 @@ func TestReloadOfTheCorefile(t *testing.T) {
 		return rcodeAt(t, port, "vetted.example.com.") == dns.RcodeNameError
 	}
 	eventually(t, "the override holds", func() bool { return blocked(first) && blocked(second) })
+	o.away.Store(true)
 	for range 3 {
 		next, err := instance.Restart(input(corefile))
 		if err != nil {
@@ -167,6 +174,7 @@ func TestReloadOfTheCorefile(t *testing.T) {
 			t.Error("the override was forgotten")
 		}
 	}
+	eventually(t, "each query is in the history", func() bool { return o.events() == asked })
 	stopInstance(t, instance)
 	if got := o.events(); got != asked {
 		t.Errorf("%d queries, %d events", asked, got)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -145,6 +146,23 @@ func TestListsAreReadAgain(t *testing.T) {
 	eventually(t, "the second list holds", func() bool { return rcode("second.example.com.") == dns.RcodeRefused })
 	if rcode("first.example.com.") != dns.RcodeSuccess {
 		t.Error("the first list holds still")
+	}
+}
+
+// TestFilesThatAreBeingWritten: they are read once they have come to rest.
+func TestFilesThatAreBeingWritten(t *testing.T) {
+	looks := []string{"old", "old", "half", "three quarters", "new", "new", "new", "broken", "broken", "broken", "new"}
+	at, loaded := 0, []int{}
+	w := &watched{
+		what: "lists", seen: "old",
+		files: func() string { return looks[at] },
+		load:  func() error { loaded = append(loaded, at); return nil },
+	}
+	for at = range looks {
+		w.look()
+	}
+	if !slices.Equal(loaded, []int{5, 8}) {
+		t.Errorf("loaded at %v", loaded)
 	}
 }
 
