@@ -9,7 +9,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from mlplugin import __version__
-from mlplugin.api import events, history, judging, pages, problems, vetting
+from mlplugin.api import events, history, home, judging, operation, problems, vetting
 from mlplugin.api.access import Access
 from mlplugin.api.metrics import Metrics
 from mlplugin.api.problems import Problem, described, problem
@@ -44,7 +44,8 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
     app.before_request(_require_json)
     problems.register(app)
     for part in (
-        pages.routes(service, metrics, app),
+        operation.routes(service, metrics, app),
+        home.routes(service),
         events.routes(service, metrics),
         history.routes(service),
         vetting.routes(service),

@@ -213,6 +213,7 @@ def _check_version(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
+DAMAGED = r"not a valid DuckDB|[Cc]orrupt|enough bytes|[Ss]eriali|checksum|INTERNAL"
 # What DuckDB says on opening, and what we make of it: {path}, {said} are filled in.
 OPENING_FAULTS = (
     (
@@ -224,10 +225,7 @@ OPENING_FAULTS = (
         "{path} was written by a newer DuckDB{version} than {ours}, which is here: "
         "upgrade mlplugin, or choose another directory with --data",
     ),
-    (
-        r"not a valid DuckDB|[Cc]orrupt|enough bytes|[Ss]eriali|checksum|INTERNAL",
-        "{path} is damaged ({said}): move it away and start anew, or put back a copy",
-    ),
+    (DAMAGED, "{path} is damaged ({said}): move it away and start anew, or put back a copy"),
     (
         r"Permission denied|Read-only file system",
         "{path} cannot be written: make it writable for this user, "
@@ -266,6 +264,8 @@ def _opening_fault(path: Path, fault: Exception) -> StoreError:
 
 def _working_fault(path: Path, fault: duckdb.Error) -> StoreError:
     text = _first_line(str(fault))
+    if re.search(DAMAGED, text):
+        return _opening_fault(path, fault)
     if isinstance(fault, duckdb.InterruptException):
         return StoreUnavailableError("the store is being opened anew: try again")
     if re.search(r"No space left|File too large|[Dd]isk quota|max_temp_directory_size", text):
