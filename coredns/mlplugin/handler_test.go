@@ -163,7 +163,7 @@ func TestWhatIsNotJudged(t *testing.T) {
 // TestCounters: queries_total is the number of events, and verdicts add up to it.
 func TestCounters(t *testing.T) {
 	h, record := newTestHandler(t, "on malicious nxdomain\non phishing drop")
-	server := "dns://:" + t.Name()
+	server := fmt.Sprintf("dns://:%s-%p", t.Name(), h) // no other test's, and no other run's
 	ctx := context.WithValue(t.Context(), dnsserver.Key{}, &dnsserver.Server{Addr: server})
 	names := []string{"evil.example.com.", "phish.example.com.", "odd.example.com.", "www.example.com.", "www.example.com."}
 	for _, name := range names {

@@ -89,6 +89,8 @@ func watching(t *testing.T, block string) *Handler {
 		t.Fatal(err)
 	}
 	h.Next = answering()
+	useModel(h.snapshot.Load().model, 1)
+	h.stopping = append(h.stopping, func() { useModel(h.snapshot.Load().model, -1) })
 	h.watch(time.Millisecond)
 	t.Cleanup(func() { _ = h.stop() })
 	return h
