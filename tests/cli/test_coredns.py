@@ -52,6 +52,6 @@ def test_plain_progress_says_each_step_and_not_each_package(
         report(Progress("compiling packages", done, 100, "x"))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "CoreDNS: compiling packages: 0 of 100",
-        "CoreDNS: compiling packages: 100 of 100",
+        "CoreDNS is built, once: compiling packages: 0 of 100",
+        "CoreDNS is built, once: compiling packages: 100 of 100",
     ]

@@ -81,7 +81,8 @@ def _plain_lines() -> Report:
             return
         last = (progress.step, now)
         whole = f" of {progress.total}" if progress.total else ""
-        click.echo(f"CoreDNS: {progress.step}: {progress.done}{whole}", err=True)
+        count = f": {progress.done}{whole}" if progress.done or whole else ""
+        click.echo(f"CoreDNS is built, once: {progress.step}{count}", err=True)
 
     return report
 
