@@ -35,6 +35,8 @@ _UNITS = {
     **{unit: 1024**power for power, unit in enumerate(("kib", "mib", "gib", "tib"), 1)},
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.I)
+# Set in the environment alone, so that no secret stands in a configuration file.
+_SECRETS = frozenset({("service", "token"), ("service", "token_file")})
 # The last colon parts address and port; an IPv6 address stands in brackets.
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]*):(\d{1,5})")
 
@@ -206,7 +208,8 @@ def _variables(environment: Mapping[str, str]) -> Variables:
         section = _section_of(variable)
         if section and value:
             name = variable.removeprefix(f"{PREFIX}{section.upper()}_").lower()
-            found[section, name] = (variable, value)
+            if (section, name) not in _SECRETS:
+                found[section, name] = (variable, value)
     return found
 
 
