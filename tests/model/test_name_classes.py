@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mlplugin.model import Model, load
 
 ORDINARY = {
