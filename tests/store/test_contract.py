@@ -19,6 +19,7 @@ from mlplugin.store.port import (
     Counters,
     Filter,
     Override,
+    Page,
     Store,
 )
 from mlplugin.verdict import Level, Threat
@@ -33,6 +34,10 @@ def sequences(store: Store, wanted: Filter | None = None) -> list[int]:
     assert page.total == len(page.rows)
     assert page.next is None
     return [row["sequence"] for row in page.rows]
+
+
+def places(page: Page) -> list[tuple[datetime, str, int]]:
+    return [(row["time"], row["sensor"], row["sequence"]) for row in page.rows]
 
 
 def append(store: Store, numbers: Any, sensor: str = "one", **changed: Any) -> Appended:
@@ -177,15 +182,8 @@ def test_every_value_comes_back(store: Store) -> None:
 
 
 def test_what_is_absent_comes_back_as_nothing(store: Store) -> None:
-    least = event(
-        0,
-        transport=None,
-        registered_domain=None,
-        rcode=None,
-        answers=None,
-        duration=None,
-        qname=".",
-    )
+    left_out = ("transport", "registered_domain", "rcode", "answers", "duration")
+    least = event(0, qname=".", **dict.fromkeys(left_out))
     store.append("one", table([least]))
     (row,) = store.search(Filter(), 10).rows
     absent = ("transport", "registered_domain", "rcode", "duration", "threat", "reason")
@@ -254,14 +252,12 @@ def test_pages_hold_still_while_more_comes_in(store: Store) -> None:
     # Many queries have one time, from several sensors: the order must still be total.
     for sensor in ("a", "b", "c"):
         store.append(sensor, table(event(n, time=NOON + dice.randrange(20)) for n in range(50)))
-    expected = [
-        (row["time"], row["sensor"], row["sequence"]) for row in store.search(Filter(), 150).rows
-    ]
+    expected = places(store.search(Filter(), 150))
     assert len(set(expected)) == 150
     seen, after, late = [], None, 100
     while True:
         page = store.search(Filter(), 7, after)
-        seen += [(row["time"], row["sensor"], row["sequence"]) for row in page.rows]
+        seen += places(page)
         if page.next is None:
             break
         after = page.next

@@ -61,31 +61,22 @@ def test_a_newer_duckdb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda content: b"this is no database" * 1000,
-        lambda content: b"",
+        lambda _: b"this is no database" * 1000,
+        lambda _: b"",
         lambda content: content[:100],
         lambda content: content[: len(content) // 2],
         lambda content: content[:5000] + b"\xff" + content[5001:],
-        lambda content: content[:-1000] + bytes(1000),
+        lambda content: content[:12288] + bytes(len(content) - 12288),
     ],
-    ids=["another file", "empty", "a stub", "half", "a bit of the header", "zeros at the end"],
+    ids=["another file", "empty", "a stub", "half", "a bit of the header", "zeros behind the headers"],
 )
 def test_a_damaged_file(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = filled(tmp_path)
     content = path.read_bytes()
     path.write_bytes(damage(content))
-    try:
-        store = DuckDBStore(tmp_path)
-    except StoreError as fault:
-        assert "is damaged" in str(fault)
-        assert "move it away" in str(fault)
-        return
     # Where the damage is in no block that is read on opening, it shows on reading.
-    try:
-        with contextlib.suppress(StoreError):
-            assert store.search(Filter(), 100).total == 10
-    finally:
-        store.close()
+    with pytest.raises(StoreError, match=r"is damaged .* move it away"):
+        DuckDBStore(tmp_path).search(Filter(), 100)
 
 
 def test_a_newer_mlplugin(tmp_path: Path) -> None:
@@ -233,7 +224,7 @@ def test_a_full_disk(leave: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         store = DuckDBStore(tmp_path / "disk")
         known = store.append("one", table(event(n) for n in range(1000))).stored
         ballast = fill(tmp_path / "disk", leave)
-        batch, failed = known, 0
+        batch, failed = known, ""
         while not failed and batch < 400_000:
             try:
                 batch += store.append(
@@ -244,10 +235,8 @@ def test_a_full_disk(leave: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                     ),
                 ).stored
             except StoreUnavailableError as fault:
-                failed += 1
-                assert "make space" in str(fault)
-                assert fault.retry_after > 0
-        assert failed
+                failed = str(fault)
+        assert "make space" in failed
         assert store.search(Filter(), 1).total == batch, "readers go on"
         with pytest.raises(StoreUnavailableError):
             store.append("one", table(event(n) for n in range(batch, batch + 100_000)))

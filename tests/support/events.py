@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mlplugin.store.port import EVENTS
 
-NOON = 1_790_000_000_000_000  # microseconds: 2026-09-21T13:33:20Z
+NOON = 1_790_000_000_000_000  # microseconds: 2026-09-21T14:13:20Z
 
 PLAIN: dict[str, Any] = {
     "client": "192.0.2.1",
@@ -27,7 +27,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def event(sequence: int, **changed: Any) -> dict[str, Any]:
+def event(sequence: int, /, **changed: Any) -> dict[str, Any]:
     """One event, a second after the one before; a change to None leaves the key out."""
     found = {
         "sequence": sequence,

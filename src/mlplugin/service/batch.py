@@ -128,12 +128,16 @@ def read(body: bytes) -> pa.Table:
     if not body.strip():
         return EVENTS.empty_table()
     try:
-        with _as_file(body) as path, _ENGINE.cursor() as engine:
-            table = engine.sql(_READ % path).to_arrow_table()
-    except duckdb.Error as fault:
-        raise _unreadable(str(fault), body) from None
+        table = _parsed(body)
+    except duckdb.Error:
+        raise _unreadable(body) from None
     _check(_Columns(table, body))
     return table.select(EVENTS.names)
+
+
+def _parsed(body: bytes) -> pa.Table:
+    with _as_file(body) as path, _ENGINE.cursor() as engine:
+        return engine.sql(_READ % path).to_arrow_table()
 
 
 @contextlib.contextmanager
@@ -154,19 +158,32 @@ def _as_file(body: bytes) -> Iterator[str]:
             yield file.name
 
 
-def _unreadable(text: str, body: bytes) -> BatchError:
-    """Put the reader's complaint into our words.
+def _unreadable(body: bytes) -> BatchError:
+    """Find the first line that the reader does not take, and put its complaint into our words.
 
-    It counts lines that are not empty, and a malformed one as if the next had begun.
+    The reader's own line numbers are not always right: halves are tried instead.
     """
-    place = re.search(r"in line (\d+): ([^\n]*)", text)
-    if place is None:
-        return BatchError(400, "no valid NDJSON")
-    row, what = int(place[1]) - 1, place[2][:200]
+    rows = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    text = ""
+    while True:
+        half = rows[: (len(rows) + 1) // 2]
+        try:
+            _parsed(b"\n".join(line for _, line in half))
+        except duckdb.Error as fault:
+            text = str(fault)
+            if len(rows) == 1:
+                break
+            rows = half
+        else:
+            rows = rows[len(half) :]
+            if not rows:
+                return BatchError(400, "no valid NDJSON")
+    what = re.search(r"in line \d+: ([^\n]*)", text)
+    detail = what[1][:200] if what else "it cannot be read"
     if "Malformed JSON" in text:
-        detail = what.split(". ")[0].rstrip(". ")
-        return BatchError(400, f"no valid JSON: {detail}", _line(body, max(row - 1, 0)))
-    return BatchError(422, what, _line(body, row))
+        detail = detail.split(". ")[0].rstrip(". ")
+        return BatchError(400, f"no valid JSON: {detail}", rows[0][0])
+    return BatchError(422, detail, rows[0][0])
 
 
 def _line(body: bytes, row: int) -> int | None:
