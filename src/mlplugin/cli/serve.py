@@ -20,6 +20,8 @@ Examples:
   MLPLUGIN_SERVICE_TOKEN_FILE=/etc/mlplugin/token mlplugin serve --http 0.0.0.0:5000
 """
 SHORTEST_TOKEN = 16
+# Who asked for what is the business of the account that runs this, and of nobody else.
+PRIVATE = 0o077
 
 
 @click.command(epilog=EXAMPLES)
@@ -95,6 +97,7 @@ def serve(
     from mlplugin.service.service import assemble  # noqa: PLC0415
     from mlplugin.store import open_store  # noqa: PLC0415
 
+    os.umask(PRIVATE)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     listen = parse_endpoint(http, 5000)
     loopback = ipaddress.ip_address(listen.host).is_loopback

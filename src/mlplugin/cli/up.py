@@ -15,7 +15,7 @@ from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.history import DEFAULT_SERVICE
-from mlplugin.cli.serve import read_token
+from mlplugin.cli.serve import PRIVATE, read_token
 from mlplugin.errors import UsageError
 
 START_SECONDS = 90.0
@@ -109,6 +109,7 @@ def up(
 def _run(wishes: Wishes, *, full: bool) -> int:
     """Run until a signal comes; the exit status is 130 after Ctrl-C, else 0."""
     binary = coredns_binary(full=full)
+    os.umask(PRIVATE)
     printer = Printer(sys.stderr)
     try:
         with held(wishes.data):
