@@ -106,7 +106,9 @@ def _mapped(text: str) -> str:
     try:
         mapped = idna.uts46_remap(text, std3_rules=False, transitional=False)
     except idna.IDNAError as error:
-        raise InvalidNameError(f"a character that no name can have: {escaped(str(error))}") from error
+        raise InvalidNameError(
+            f"a character that no name can have: {escaped(str(error))}"
+        ) from error
     if mapped.count("\\") != text.count("\\"):
         raise InvalidNameError("a character that turns into a backslash")
     mapped = unicodedata.normalize("NFC", mapped)
