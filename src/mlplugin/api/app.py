@@ -7,14 +7,23 @@ import json
 from flask import Response, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
+from werkzeug.routing import PathConverter
 
 from mlplugin import __version__
 from mlplugin.api import events, history, home, judging, operation, problems, vetting
 from mlplugin.api.access import Access
 from mlplugin.api.metrics import Metrics
-from mlplugin.api.problems import Problem, described, problem
+from mlplugin.api.problems import Problem, problem
 from mlplugin.service.batch import MOST_BYTES
 from mlplugin.service.service import Service
+
+
+class NameConverter(PathConverter):
+    """A name in a path: any text, with slashes too (RFC 2317), so that routes judge it."""
+
+    regex = "(?s:.+?)"
+    part_isolating = False
+
 
 JSON = "application/json"
 # Routes that take a JSON object; the others take nothing, or see to their body themselves.
@@ -29,13 +38,13 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
     app = OpenAPI(
         "mlplugin.api",
         info=Info(title="mlplugin", version=__version__),
-        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}} if protected else None,
+        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}} if protected else {},
         openapi_extensions={"security": protected} if protected else None,
-        responses=described(*((401,) if protected else (421,)), 422, 503),
         validation_error_model=Problem,
         validation_error_callback=problems.invalid,
         doc_ui=False,
     )
+    app.url_map.converters["name"] = NameConverter
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     metrics = Metrics(service)

@@ -10,7 +10,7 @@ from flask_openapi3.models import RawModel
 from flask_openapi3.models.tag import Tag
 
 from mlplugin.api.metrics import Metrics
-from mlplugin.api.problems import described, problem
+from mlplugin.api.problems import COMMON, described, problem
 from mlplugin.api.schemas import EventsAnswer, EventsAsked
 from mlplugin.errors import StoreError
 from mlplugin.service.batch import BatchError
@@ -27,7 +27,9 @@ class EventsBody(RawModel):
 
 def routes(service: Service, metrics: Metrics) -> APIBlueprint:
     """Give the route that sensors send to."""
-    blueprint = APIBlueprint("events", __name__, abp_tags=[Tag(name="sensors")])
+    blueprint = APIBlueprint(
+        "events", __name__, abp_tags=[Tag(name="sensors")], abp_responses=COMMON
+    )
 
     @blueprint.post("/api/v1/events", responses={200: EventsAnswer, **described(400, 413, 415)})
     def post_events(query: EventsAsked, raw: EventsBody) -> dict[str, Any] | Response:  # noqa: ARG001

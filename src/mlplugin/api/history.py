@@ -12,6 +12,7 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
+from mlplugin.api.problems import COMMON
 from mlplugin.api.schemas import (
     ClientAnswer,
     ClientPath,
@@ -52,7 +53,9 @@ def _asked(query: Range) -> Asked:
 
 def routes(service: Service) -> APIBlueprint:
     """Give the routes that read the history."""
-    blueprint = APIBlueprint("history", __name__, abp_tags=[Tag(name="history")])
+    blueprint = APIBlueprint(
+        "history", __name__, abp_tags=[Tag(name="history")], abp_responses=COMMON
+    )
 
     @blueprint.get("/api/v1/queries", responses={200: QueriesAnswer})
     def get_queries(query: QueriesAsked) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def routes(service: Service) -> APIBlueprint:
         chosen = batches if first is None else itertools.chain([first], batches)
         return Response(_stream(chosen), content_type=ARROW)
 
-    @blueprint.get("/api/v1/domains/<path:name>", responses={200: DomainAnswer})
+    @blueprint.get("/api/v1/domains/<name:name>", responses={200: DomainAnswer})
     def get_domain(path: NamePath, query: Range) -> dict[str, Any]:
         """Sum up what is known of a registered domain, or of another name by itself."""
         return service.history.domain(path.name, _asked(query))

@@ -13,7 +13,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 
-from mlplugin.api.problems import described, problem
+from mlplugin.api.problems import COMMON, described, problem
 from mlplugin.api.schemas import OriginalAnswer, OriginalAsked
 from mlplugin.errors import InvalidNameError, UsageError
 from mlplugin.service.history import Asked
@@ -47,7 +47,7 @@ ORIGINAL_BODY = {
 
 def routes(service: Service) -> APIBlueprint:
     """Give the routes at `/`."""
-    blueprint = APIBlueprint("home", __name__, abp_tags=[Tag(name="home")])
+    blueprint = APIBlueprint("home", __name__, abp_tags=[Tag(name="home")], abp_responses=COMMON)
 
     @blueprint.get("/", responses={200: HTML})
     def get_home() -> str:

@@ -7,14 +7,16 @@ from typing import Any
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from mlplugin.api.problems import described
+from mlplugin.api.problems import COMMON, described
 from mlplugin.api.schemas import ClassifyAnswer, ClassifyAsked
 from mlplugin.service.service import Service
 
 
 def routes(service: Service) -> APIBlueprint:
     """Give the routes that judge names."""
-    blueprint = APIBlueprint("verdicts", __name__, abp_tags=[Tag(name="verdicts")])
+    blueprint = APIBlueprint(
+        "verdicts", __name__, abp_tags=[Tag(name="verdicts")], abp_responses=COMMON
+    )
 
     @blueprint.post("/api/v1/classify", responses={200: ClassifyAnswer, **described(400, 413, 415)})
     def classify(body: ClassifyAsked) -> dict[str, Any]:

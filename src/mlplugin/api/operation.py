@@ -10,6 +10,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
 from mlplugin.api.metrics import Metrics
+from mlplugin.api.problems import COMMON
 from mlplugin.api.schemas import StateAnswer
 from mlplugin.service.service import Service
 
@@ -21,7 +22,9 @@ TEXT: dict[str, Any] = {
 
 def routes(service: Service, metrics: Metrics, app: OpenAPI) -> APIBlueprint:
     """Give the routes for monitoring."""
-    blueprint = APIBlueprint("operation", __name__, abp_tags=[Tag(name="operation")])
+    blueprint = APIBlueprint(
+        "operation", __name__, abp_tags=[Tag(name="operation")], abp_responses=COMMON
+    )
 
     @blueprint.get("/healthz", responses={200: StateAnswer})
     def get_health() -> dict[str, Any]:

@@ -63,6 +63,10 @@ def described(*statuses: int) -> dict[Responses, Any]:
     }
 
 
+# What any route may answer: who may ask, parameters, the store.
+COMMON = described(401, 403, 421, 422, 503)
+
+
 def invalid(fault: ValidationError) -> Response:
     """Answer a request whose parts are not as the description says."""
     found = fault.errors(include_url=False, include_input=False, include_context=False)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -15,11 +15,19 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 When = Annotated[
     str,
     StringConstraints(max_length=64),
-    Field(description="A time (RFC 3339), or a span such as 24h: that long ago."),
+    Field(
+        description="A time (RFC 3339), or a span such as 24h: that long ago.",
+        json_schema_extra={"example": "2026-11-23T10:00:00Z"},
+    ),
 ]
 Action = Literal["observe", "nxdomain", "nodata", "refuse", "drop", "sinkhole"]
 Status = Literal["benign", "honeypot", "blocked"]
 Scope = Literal["subdomains", "name"]
+
+
+def _option(description: str, example: str) -> Any:
+    """A field that may be left out."""
+    return Field(default=None, description=description, json_schema_extra={"example": example})
 
 
 class _Asked(BaseModel):
@@ -38,9 +46,21 @@ class Range(_Asked):
 class FilterAsked(Range):
     """A filter on the history."""
 
-    qname: Text | None = Field(default=None, description="A name; * for any characters.")
-    domain: Text | None = Field(default=None, description="A registered domain (eTLD+1).")
-    client: Text | None = Field(default=None, description="An address or a subnet.")
+    qname: Text | None = Field(
+        default=None,
+        description="A name; * for any characters.",
+        json_schema_extra={"example": "*.example.org"},
+    )
+    domain: Text | None = Field(
+        default=None,
+        description="A registered domain (eTLD+1).",
+        json_schema_extra={"example": "example.org"},
+    )
+    client: Text | None = Field(
+        default=None,
+        description="An address or a subnet.",
+        json_schema_extra={"example": "192.0.2.0/24"},
+    )
     verdict: Level | None = None
     threat: Threat | None = None
     action: Action | None = None
@@ -59,13 +79,15 @@ class QueriesAsked(FilterAsked):
 class NamePath(BaseModel):
     """A name in a path."""
 
-    name: str = Field(description="A domain name.")
+    name: str = Field(
+        description="A domain name.", json_schema_extra={"example": "www.example.org"}
+    )
 
 
 class ClientPath(BaseModel):
     """A client in a path."""
 
-    ip: str = Field(description="An IP address.")
+    ip: str = Field(description="An IP address.", json_schema_extra={"example": "192.0.2.1"})
 
 
 class OverrideAsked(_Asked):
@@ -87,9 +109,13 @@ class Decision(BaseModel):
 
     status: Status
     scope: Scope = "subdomains"
-    client: Text | None = Field(default=None, description="An address or a subnet; null: everyone.")
-    expires: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="A time (RFC 3339); null: never."
+    client: Text | None = Field(
+        default=None,
+        description="An address or a subnet; null: everyone.",
+        json_schema_extra={"example": "192.0.2.1"},
+    )
+    expires: Annotated[str, StringConstraints(max_length=64)] | None = _option(
+        "A time (RFC 3339); null: never.", "2100-01-01T00:00:00Z"
     )
     reason: str = Field(default="", max_length=LONGEST_REASON)
 
@@ -99,7 +125,9 @@ class ClassifyAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    names: list[str] = Field(max_length=MOST_NAMES)
+    names: list[str] = Field(
+        max_length=MOST_NAMES, json_schema_extra={"example": ["www.example.org"]}
+    )
     explain: bool = False
 
 

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from mlplugin.api.access import who
-from mlplugin.api.problems import described, problem
+from mlplugin.api.problems import COMMON, described, problem
 from mlplugin.api.schemas import (
     Decision,
     NamePath,
@@ -24,12 +24,14 @@ from mlplugin.service.vetting import override_json
 
 NOT_VETTED = "nobody decided anything on this name for this client"
 UNCHANGED: dict[str, Any] = {"description": "The snapshot is the one that If-None-Match names."}
-ONE = "/api/v1/overrides/<path:name>"
+ONE = "/api/v1/overrides/<name:name>"
 
 
 def routes(service: Service) -> APIBlueprint:
     """Give the routes that take, give and take back decisions."""
-    blueprint = APIBlueprint("vetting", __name__, abp_tags=[Tag(name="vetting")])
+    blueprint = APIBlueprint(
+        "vetting", __name__, abp_tags=[Tag(name="vetting")], abp_responses=COMMON
+    )
 
     @blueprint.get("/api/v1/overrides", responses={200: OverridesAnswer})
     def get_overrides() -> dict[str, Any]:
