@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.exception
 import dns.message
 import dns.name
 import dns.query
@@ -109,6 +110,16 @@ def broken_packets() -> list[bytes]:
     return [*cut, *flipped, *noise, loop, crowd, no_question]
 
 
+def answers(server: CoreDNS) -> bool:
+    """Whether a query is answered; behind a flood of datagrams the kernel may drop one."""
+    query = dns.message.make_query("still.example.org.", "A")
+    try:
+        answer = dns.query.udp(query, "127.0.0.1", 1, server.port)
+    except dns.exception.Timeout:
+        return False
+    return answer.rcode() == dns.rcode.NOERROR
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"])
 def test_broken_packets_do_no_harm(kind: int, system: tuple[CoreDNS, Service]) -> None:
     server, _ = system
@@ -120,11 +131,8 @@ def test_broken_packets_do_no_harm(kind: int, system: tuple[CoreDNS, Service]) -
                 packet if kind == socket.SOCK_DGRAM else struct.pack("!H", len(packet)) + packet
             )
             client.send(framed)
+    until("it answers still", lambda: answers(server), 15)
     assert server.alive()
-    answer = dns.query.udp(
-        dns.message.make_query("still.example.org.", "A"), "127.0.0.1", 5, server.port
-    )
-    assert answer.rcode() == dns.rcode.NOERROR
     panics = "coredns_panics_total"
     assert server.metrics().get(panics, 0) == before.get(panics, 0)
 
