@@ -18,6 +18,8 @@ from mlplugin.service.batch import MOST_BYTES
 
 # Bodies up to this size wait in memory, longer ones in a temporary file.
 MEMORY_BYTES = 8 << 20
+# A batch has a megabyte and more: at waitress's 8 KiB a turn of its loop costs more than the read.
+RECEIVE_BYTES = 1 << 18
 # How long requests that are under way may take at the end, and how often output is flushed.
 PATIENCE_SECONDS = 10
 FLUSHES = 20
@@ -41,6 +43,7 @@ class Server:
             channel_timeout=120,
             max_request_body_size=MOST_BYTES + (1 << 16),
             inbuf_overflow=MEMORY_BYTES,
+            recv_bytes=RECEIVE_BYTES,
             clear_untrusted_proxy_headers=True,
         )
 
