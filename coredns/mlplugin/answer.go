@@ -129,7 +129,7 @@ func (j *answerJudge) rebinds(address netip.Addr) bool {
 	if !private || !j.query.ruling.strange() {
 		return false
 	}
-	if address.Is4() && address.IsLoopback() && isListLookup(j.query.name) {
+	if address.Is4() && address.IsLoopback() && j.query.snapshot.asksListOperator(j.query.name) {
 		return false
 	}
 	return !j.query.handler.isStaticHost(j.query.presentation, address)
@@ -151,71 +151,16 @@ func (h *Handler) isStaticHost(name string, address netip.Addr) bool {
 	return false
 }
 
-// isListLookup says whether the canonical name asks a list on the DNS about something,
-// whose answers are codes in 127.0.0.0/8 (RFC 5782): a reversed address or a hash,
-// followed by the list's zone.
-func isListLookup(name string) bool {
-	labels := dns.SplitDomainName(name)
-	if len(labels) < 3 {
-		return false
-	}
-	return len(labels) >= 6 && all(labels[:4], isOctet) ||
-		len(labels) >= 34 && all(labels[:32], isNibble) ||
-		isHash(labels[0])
+// listOperators run lists on the DNS whose answers are codes in 127.0.0.0/8 (RFC 5782) and
+// have no reputation of their own. They are known by name, not by what their look-ups look
+// like: anybody can make a name of a reversed address or a hash. Others can be allowed.
+var listOperators = map[string]bool{
+	"dronebl.org": true, "gbudb.net": true, "mailspike.net": true, "manitu.net": true,
+	"sophosxl.net": true, "sorbs.net": true, "spamcop.net": true, "spamhaus.net": true,
+	"spamhaus.org": true, "surbl.org": true, "surriel.com": true, "uribl.com": true,
 }
 
-func all(labels []string, is func(string) bool) bool {
-	for _, label := range labels {
-		if !is(label) {
-			return false
-		}
-	}
-	return true
-}
-
-func isOctet(label string) bool {
-	value := 0
-	for i := range len(label) {
-		if label[i] < '0' || label[i] > '9' {
-			return false
-		}
-		value = value*10 + int(label[i]-'0')
-	}
-	return len(label) > 0 && len(label) <= 3 && value <= 255
-}
-
-func isNibble(label string) bool { return len(label) == 1 && isHex(label) }
-
-// isHash says whether the label is as long as a hash in hexadecimal, or longer than
-// words are in base 32.
-func isHash(label string) bool {
-	switch len(label) {
-	case 32, 40, 56, 64:
-		return isHex(label)
-	case 26, 52:
-		return isBase32(label)
-	}
-	return false
-}
-
-func isHex(label string) bool {
-	for i := range len(label) {
-		if c := label[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-func isBase32(label string) bool {
-	digits := 0
-	for i := range len(label) {
-		c := label[i]
-		if c >= '2' && c <= '7' {
-			digits++
-		} else if c < 'a' || c > 'z' {
-			return false
-		}
-	}
-	return digits > 0
+// asksListOperator says whether the canonical name asks one of them.
+func (s *snapshot) asksListOperator(name string) bool {
+	return listOperators[s.model.Split(name).RegisteredDomain]
 }

@@ -109,11 +109,12 @@ func TestRebinding(t *testing.T) {
 		{"famous.example.com.", "10.0.0.1", false},
 		{"printer.local.", "192.168.1.1", false},
 		{"a.own.example.com.", "192.168.1.1", false},
-		{"2.0.0.127.list.example.com.", "127.0.0.2", false},
-		{"2.0.0.127.list.example.com.", "10.0.0.1", true},
-		{"2.0.0.300.list.example.com.", "127.0.0.2", true},
-		{"d41d8cd98f00b204e9800998ecf8427e.hash.example.com.", "127.0.0.3", false},
-		{strings.Repeat("1.", 32) + "v6.example.com.", "127.0.0.2", false},
+		{"2.0.0.127.zen.spamhaus.org.", "127.0.0.2", false},
+		{"2.0.0.127.zen.spamhaus.org.", "10.0.0.1", true},
+		{"2.0.0.127.list.example.com.", "127.0.0.1", true}, // anybody can make such a name
+		{"2.0.0.127.list.example.com.", "127.0.0.2", true},
+		{"d41d8cd98f00b204e9800998ecf8427e.hash.example.com.", "127.0.0.1", true},
+		{strings.Repeat("1.", 32) + "v6.example.com.", "127.0.0.1", true},
 	}
 	for _, c := range tests {
 		ip := net.ParseIP(c.address)
