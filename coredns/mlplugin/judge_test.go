@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coredns/coredns/plugin/test"
+	"github.com/miekg/dns"
+
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/policy"
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
@@ -188,6 +191,31 @@ func TestAskingTheService(t *testing.T) {
 		if r := rule("evil.example.com", 0); r.Verdict != evil || r.step != byModel || there.asked != asked {
 			t.Errorf("%+v, asked %d times", r, there.asked)
 		}
+	}
+}
+
+// hanging is a service that never answers.
+type hanging struct{ asked int }
+
+func (s *hanging) Classify(ctx context.Context, _ string) (verdict.Verdict, []verdict.Reason, bool) {
+	s.asked++
+	<-ctx.Done()
+	return verdict.Verdict{}, nil, false
+}
+func (*hanging) Close() {}
+
+// TestOneBudget: question and answer share the time that a query waits for the service.
+func TestOneBudget(t *testing.T) {
+	h, _ := newTestHandler(t, "service http://127.0.0.1:1\nclassify remote 50ms",
+		test.CNAME("www.example.com. 60 IN CNAME a.example.com."),
+		test.CNAME("a.example.com. 60 IN CNAME b.example.com."))
+	there := &hanging{}
+	h.remote = there
+	if m := ask(t, h, "www.example.com.", dns.TypeA); m.Rcode != dns.RcodeSuccess {
+		t.Errorf("rcode %d", m.Rcode)
+	}
+	if there.asked != 1 {
+		t.Errorf("the service was asked %d times, of which the first took all the time there is", there.asked)
 	}
 }
 

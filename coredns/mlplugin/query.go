@@ -36,6 +36,7 @@ type query struct {
 	qtype, class uint16
 
 	judged bool
+	waited time.Duration // for the service's verdicts
 	ruling ruling
 	action action
 	// subject is the name that the ruling is on, where tells of its place in the answer.
@@ -115,9 +116,19 @@ func (q *query) decide(ctx context.Context) {
 // rule rules on a name for this query's client.
 func (q *query) rule(ctx context.Context, name string) ruling {
 	r := q.snapshot.judge(q.client, name, q.start)
-	if q.snapshot.remote != nil && r.step == byModel {
-		r = q.snapshot.ask(ctx, q.handler.remote, name, r, q.start)
+	if q.snapshot.remote == nil || r.step != byModel {
+		return r
 	}
+	// The question and all targets of its answer share the time that a query may wait.
+	left := q.handler.settings.remoteTimeout - q.waited
+	if left <= 0 {
+		return r
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	r = q.snapshot.ask(ctx, q.handler.remote, name, r, q.start)
+	q.waited += time.Since(begin)
 	return r
 }
 
@@ -127,11 +138,6 @@ func (q *query) decideAnswer(ctx context.Context, res *dns.Msg) {
 		return
 	}
 	guard(func() {
-		if q.snapshot.remote != nil { // one deadline for all targets of an answer
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, q.handler.settings.remoteTimeout)
-			defer cancel()
-		}
 		found := q.judgeAnswer(res, func(name string) ruling { return q.rule(ctx, name) })
 		if found.where == "" {
 			return
