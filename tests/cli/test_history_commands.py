@@ -1,0 +1,206 @@
+"""`queries`, `export` and `vet`: against a running service, and against the file alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from mlplugin.api import create_app
+from mlplugin.api.access import Access
+from mlplugin.api.server import Server
+from mlplugin.cli import main
+from mlplugin.model import load
+from mlplugin.service.service import Service, assemble
+from mlplugin.store import open_store
+from mlplugin.store.port import QUERIES, QUERY_COLUMNS
+from tests.support.events import event, ndjson
+from tests.support.threads import running
+
+TINY = Path(__file__).resolve().parents[2] / "testdata" / "model-tiny"
+NOBODY = "http://127.0.0.1:1"
+ROWS = [event(n, qname=f"h{n % 3}.example.org", client=f"192.0.2.{n % 4}") for n in range(2500)]
+ROWS.append(
+    event(
+        2500, qname="bad.example.net", registered_domain="example.net", verdict="malicious",
+        threat="dga", score=41.0, action="nxdomain", reason='why, "really"',
+    )
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed history."""
+    place = tmp_path_factory.mktemp("history")
+    service = assemble(open_store(None, place), load(TINY))
+    service.ingest.take("edge", ndjson(ROWS))
+    service.close()
+    return place
+
+
+@pytest.fixture
+def live(data: Path) -> Iterator[tuple[str, Service]]:
+    """A service on that history."""
+    service = assemble(open_store(None, data), load(TINY))
+    server = Server(create_app(service), "127.0.0.1", 0)
+    with running(server.run, server.stop):
+        yield f"http://127.0.0.1:{server.port}", service
+    service.close()
+
+
+@pytest.fixture(params=["service", "file"])
+def places(request: pytest.FixtureRequest, data: Path) -> list[str]:
+    """The options that lead to the history."""
+    if request.param == "file":
+        return ["--service", NOBODY, "--data", str(data)]
+    url, _ = request.getfixturevalue("live")
+    return ["--service", url, "--data", "/nowhere"]
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert main(list(arguments)) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_queries(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows(capsys, "queries", *places)
+    assert len(found) == 100
+    assert [row["sequence"] for row in found[:2]] == [2500, 2499]
+    assert tuple(found[0]) == QUERY_COLUMNS
+    assert found[0]["reason"] == 'why, "really"'
+    assert len(rows(capsys, "queries", *places, "--limit", "1700")) == 1700, "several pages"
+    assert len(rows(capsys, "queries", *places, "--limit", "9999")) == 2501
+    (bad,) = rows(capsys, "queries", *places, "--threat", "dga", "--since", "2026-09-21")
+    assert bad["qname"] == "bad.example.net"
+    filters = ("--qname", "H1.example.*", "--client", "192.0.2.0/31", "--limit", "5000")
+    expected = [row for row in ROWS if row["qname"] == "h1.example.org"
+                and row["client"] in {"192.0.2.0", "192.0.2.1"}]  # fmt: skip
+    assert len(rows(capsys, "queries", *places, *filters)) == len(expected)
+
+
+def test_queries_as_csv_and_table(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queries", *places, "--limit", "1", "--format", "csv"]) == 0
+    head, row = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert tuple(head) == QUERY_COLUMNS
+    assert row[head.index("reason")] == 'why, "really"'
+    assert main(["queries", *places, "--limit", "1", "--format", "table"]) == 0
+    out = capsys.readouterr().out
+    assert "bad.example.net" in out
+    assert "2026-09-21T14:55:00Z" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--qname", "a..b"], "label"),
+        (["--client", "nobody"], "nobody"),
+        (["--since", "tomorrow"], "tomorrow"),
+        (["--action", "explode"], "explode"),
+        (["--verdict", "evil"], "evil"),
+        (["--limit", "0"], "0"),
+    ],
+)
+def test_filters_that_make_no_sense(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["queries", "--service", NOBODY, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("queries", "export"):
+        assert main([command, "--service", NOBODY, "--data", str(tmp_path / "none")]) == 3
+        error = capsys.readouterr().err
+        assert "no service answers" in error
+        assert "no history" in error
+        assert error.count("\n") == 1
+    assert main(["vet", "example.org", "benign", "--service", NOBODY]) == 3
+    assert main(["queries", "--service", "ftp://127.0.0.1"]) == 3
+
+
+def test_a_token_is_needed_and_given(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = assemble(open_store(None, data), load(TINY))
+    server = Server(create_app(service, Access("a token of some length")), "127.0.0.1", 0)
+    arguments = ["queries", "--service", f"http://127.0.0.1:{server.port}", "--limit", "1"]
+    monkeypatch.delenv("MLPLUGIN_SERVICE_TOKEN", raising=False)
+    with running(server.run, server.stop):
+        assert main(arguments) == 3
+        assert "MLPLUGIN_SERVICE_TOKEN" in capsys.readouterr().err
+        monkeypatch.setenv("MLPLUGIN_SERVICE_TOKEN", "a token of some length")
+        assert main(arguments) == 0
+    service.close()
+
+
+def test_export_to_parquet(places: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "out.parquet"
+    assert main(["export", *places, "-o", str(target)]) == 0
+    table = pyarrow.parquet.read_table(target)
+    assert table.schema.equals(QUERIES)
+    assert table["sequence"].to_pylist() == list(range(2501))
+    assert table["answers"][0].as_py() == ["192.0.2.80"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_export_to_csv_and_json(
+    places: list[str], tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    target = tmp_path / "out.csv"
+    assert main(["export", *places, "-o", str(target), "--domain", "example.net"]) == 0
+    (row,) = csv.DictReader(io.StringIO(target.read_text()))
+    assert (row["qname"], row["reason"], row["score"]) == ("bad.example.net", 'why, "really"', "41")
+    assert main(["export", *places, "--client", "192.0.2.3"]) == 0
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    expected = [row["sequence"] for row in ROWS if row["client"] == "192.0.2.3"]
+    assert [line["sequence"] for line in lines] == expected
+    assert lines[0]["time"] == "2026-09-21T14:13:23Z"
+
+
+def test_export_of_nothing_is_still_a_file(places: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "none.parquet"
+    assert main(["export", *places, "-o", str(target), "--sensor", "none"]) == 0
+    assert pyarrow.parquet.read_table(target).num_rows == 0
+
+
+def test_export_leaves_nothing_half_done(places: list[str], tmp_path: Path) -> None:
+    assert main(["export", *places, "-o", str(tmp_path / "no" / "place.csv")]) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_vet(live: tuple[str, Service], capsys: pytest.CaptureFixture[str]) -> None:
+    url, service = live
+
+    def vet(*arguments: str) -> int:
+        return main(["vet", *arguments, "--service", url])
+
+    assert vet("Bad.Example.NET.", "blocked", "--reason", "a test", "--client", "192.0.2.7/24") == 0
+    (override,) = service.vetting.all()
+    assert (override.name, override.status, override.reason) == (
+        "bad.example.net", "blocked", "a test",
+    )  # fmt: skip
+    assert "bad.example.net is blocked for 192.0.2.7/24" in capsys.readouterr().out
+    assert vet("bad.example.net", "honeypot", "--for", "1h", "--scope", "name") == 0
+    assert len(service.vetting.all()) == 2
+    assert vet("bad.example.net", "unvetted", "--client", "192.0.2.0/24") == 0
+    assert vet("bad.example.net", "unvetted") == 0
+    assert service.vetting.all() == []
+    capsys.readouterr()
+    for wrong in (
+        ["bad.example.net", "unvetted"],
+        ["bad.example.net", "evil"],
+        ["a..b", "benign"],
+        ["bad.example.net", "benign", "--for", "soon"],
+        ["bad.example.net", "benign", "--client", "nobody"],
+        ["bad.example.net", "unvetted", "--reason", "none"],
+    ):
+        assert vet(*wrong) == 2, wrong
+        assert capsys.readouterr().err.count("\n") == 1
