@@ -54,6 +54,12 @@ def test_a_clean_end(service: Service, tmp_path: Path) -> None:
     store.close()
 
 
+def test_an_interrupted_end(service: Service) -> None:
+    service.start()
+    assert service.stop(signal.SIGINT) == 130
+    assert "Traceback" not in service.output()
+
+
 def test_it_ends_in_mid_load_and_keeps_what_it_said(service: Service, tmp_path: Path) -> None:
     service.start()
     acknowledged = []

@@ -64,14 +64,17 @@ class Server:
         self._server.pull_trigger()
 
 
-def end_on_signals(server: Server) -> None:
-    """Let SIGTERM and SIGINT end `Server.run`."""
+def end_on_signals(server: Server) -> list[int]:
+    """Let SIGTERM and SIGINT end `Server.run`; the list has those that came."""
+    came: list[int] = []
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
         server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    return came
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ Examples:
   MLPLUGIN_SERVICE_TOKEN_FILE=/etc/mlplugin/token mlplugin serve --http 0.0.0.0:5000
 """
 SHORTEST_TOKEN = 16
+EXIT_INTERRUPTED = 130
 # Who asked for what is the business of the account that runs this, and of nobody else.
 PRIVATE = 0o077
 
@@ -83,7 +85,7 @@ def serve(
     max_bytes: str,
     threads: int,
     token_file: Path | None,
-) -> None:
+) -> int:
     """Run the service: events in, verdicts, history and decisions out; SIGTERM ends it.
 
     The token may also be given in MLPLUGIN_SERVICE_TOKEN.
@@ -117,7 +119,7 @@ def serve(
     try:
         app = create_app(service, Access(token, loopback))
         server = Server(app, listen.host, listen.port, threads)
-        end_on_signals(server)
+        came = end_on_signals(server)
         logging.getLogger(__name__).info(
             "listening on %s, model %s, history in %s",
             f"{listen.host}:{server.port}" if ":" not in listen.host else listen,
@@ -127,6 +129,7 @@ def serve(
         server.run()
     finally:
         service.close()
+    return EXIT_INTERRUPTED if signal.SIGINT in came else 0
 
 
 def read_token(path: Path | None) -> str | None:

@@ -23,10 +23,22 @@ CHECKPOINT_BYTES = 64 << 20
 RESERVE_BYTES = 64 << 20
 RESERVE_SHARE = 0.05
 
+# The store is a guest beside a name server: half of the cores, a quarter of the memory.
+MOST_THREADS = 4
+LEAST_MEMORY, MOST_MEMORY = 256 << 20, 4 << 30
+
+
+def _memory_limit() -> int:
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(max(whole // 4, LEAST_MEMORY), MOST_MEMORY)
+
+
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "enable_external_access": "false",
+    "threads": max(1, min((os.cpu_count() or 1) // 2, MOST_THREADS)),
+    "memory_limit": f"{_memory_limit()}B",
     "checkpoint_threshold": f"{CHECKPOINT_BYTES}B",
 }
 
