@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import time
 import zlib
 from typing import Any
 
@@ -184,6 +185,16 @@ BODY = ndjson(event(n) for n in range(100))
 def test_gzip_in_one_and_in_several_members() -> None:
     assert decoded(gzip.compress(BODY), "gzip") == BODY
     assert decoded(gzip.compress(BODY[:500]) + gzip.compress(BODY[500:]), "gzip") == BODY
+
+
+def test_many_members_cost_nothing() -> None:
+    empty = gzip.compress(b"")
+    began = time.process_time()
+    with pytest.raises(BatchError, match="more than 16 gzip members") as caught:
+        decoded(empty * ((1 << 20) // len(empty)), "gzip")
+    assert time.process_time() - began < 1
+    assert caught.value.status == 400
+    assert decoded(empty * 15 + gzip.compress(BODY), "gzip") == BODY
     assert decoded(BODY, "") == BODY
     assert decoded(BODY, "identity") == BODY
 

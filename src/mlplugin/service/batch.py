@@ -29,6 +29,8 @@ from mlplugin.store.port import ACTIONS, EVENTS, TRANSPORTS
 from mlplugin.verdict import LEVELS, SOURCES, THREATS
 
 MOST_BYTES = 32 << 20
+# A sensor sends one gzip member. Each further one costs a copy of all that is behind it.
+MOST_MEMBERS = 16
 MOST_ANSWERS = 8
 LONGEST_REASON = 256
 LONGEST_MODEL = 64
@@ -105,6 +107,8 @@ def decoded(body: bytes, encoding: str, most: int = MOST_BYTES) -> bytes:
         raise BatchError(415, f"Content-Encoding {encoding!r} is not known: send gzip or none")
     parts, left = [], most
     while body:
+        if len(parts) == MOST_MEMBERS:
+            raise BatchError(400, f"the body has more than {MOST_MEMBERS} gzip members: send one")
         unpack = zlib.decompressobj(wbits=31)
         try:
             parts.append(unpack.decompress(body, left + 1))
