@@ -387,7 +387,9 @@ def test_size_grows_and_shrinks_with_what_is_kept(store: Store) -> None:
     large = store.size()
     assert large.rows == 400_000
     assert large.bytes > small.bytes + 2_000_000
-    bound = large.bytes // 2
+    while store.trim(None, large.bytes // 2):
+        pass  # a store may only need to tidy up for this
+    bound = store.size().bytes // 2
     while store.trim(None, bound):
         pass
     after = store.size()

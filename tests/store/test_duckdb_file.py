@@ -68,7 +68,14 @@ def test_a_newer_duckdb(tmp_path: Path) -> None:
         lambda content: content[:5000] + b"\xff" + content[5001:],
         lambda content: content[:12288] + bytes(len(content) - 12288),
     ],
-    ids=["another file", "empty", "a stub", "half", "a bit of the header", "zeros behind the headers"],
+    ids=[
+        "another file",
+        "empty",
+        "a stub",
+        "half",
+        "a bit of the header",
+        "zeros behind the headers",
+    ],
 )
 def test_a_damaged_file(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = filled(tmp_path)
@@ -338,4 +345,48 @@ def test_the_space_of_deleted_events_is_used_again(tmp_path: Path) -> None:
 
     sizes = [round_of(start) for start in range(0, 1_250_000, 250_000)]
     assert sizes[-1] < sizes[1] * 1.3, sizes
+    store.close()
+
+
+def test_a_reader_does_not_make_retention_take_everything(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path)
+    for at in range(0, 400_000, 50_000):
+        store.append(
+            "one",
+            table(
+                event(n, qname=f"n{n * 7919 % 999_983}.example.org", duration=n * 31 % 65521)
+                for n in range(at, at + 50_000)
+            ),
+        )
+    bound = store.size().bytes * 2 // 3
+    with store._file.reading() as reader:
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        taken = [store.trim(None, bound) for _ in range(3)]
+        assert sum(step > 0 for step in taken) <= 1
+        store._delete("rowid < ?", 1000)  # what age takes meanwhile
+    while store.trim(None, bound):
+        pass
+    size = store.size()
+    assert size.bytes <= bound, "it goes on when the reader is gone"
+    assert size.rows > 100_000
+    store.close()
+
+
+def test_a_start_frees_what_was_deleted_before_it_takes_more(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path)
+    for at in range(0, 400_000, 50_000):
+        store.append(
+            "one",
+            table(
+                event(n, qname=f"n{n * 7919 % 999_983}.example.org", duration=n * 31 % 65521)
+                for n in range(at, at + 50_000)
+            ),
+        )
+    store.close()
+    store = DuckDBStore(tmp_path)
+    large = store.size().bytes
+    assert store._trim_oldest() == 122_880
+    assert store.trim(None, large - 1) == 0, "the space of the step before is enough"
+    assert store.size().rows == 400_000 - 122_880
+    assert store.size().bytes < large
     store.close()

@@ -56,6 +56,7 @@ class DuckDBFile:
         self._state = threading.Condition()
         self._readers: set[duckdb.DuckDBPyConnection] = set()
         self._reopening = False
+        self._quiet: int | None = None  # the thread that has the file without other readers
         self._writing = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
@@ -79,7 +80,7 @@ class DuckDBFile:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection of one's own, in a transaction: one moment, whatever is written."""
         with self._state:
-            self._state.wait_for(lambda: not self._reopening)
+            self._state.wait_for(self._may_read)
             cursor = self._connection().cursor()
             self._readers.add(cursor)
         try:
@@ -121,18 +122,50 @@ class DuckDBFile:
                 self._undo(connection, fatal=False)
                 raise
 
-    def checkpoint(self) -> None:
-        """Write the log into the file and free what was deleted, as far as no reader needs it."""
+    def _may_read(self) -> bool:
+        return not self._reopening and self._quiet in (None, threading.get_ident())
+
+    @contextlib.contextmanager
+    def quiet(self, patience: float) -> Iterator[bool]:
+        """Hold new readers of other threads off until the end; True if none is left at work.
+
+        `patience` is how long those at work are waited for, in seconds.
+        """
+        with self._state:
+            self._state.wait_for(lambda: self._quiet is None)
+            self._quiet = threading.get_ident()
+            alone = self._state.wait_for(lambda: not self._readers, timeout=patience)
+            if not alone:
+                self._quiet = None
+                self._state.notify_all()
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._state:
+                    self._quiet = None
+                    self._state.notify_all()
+
+    def checkpoint(self) -> bool:
+        """Write the log into the file and free what was deleted; False if it has to wait.
+
+        While a reader is at work DuckDB writes the log but frees nothing, and says nothing of it;
+        a later checkpoint then finds nothing to do. So none is made before the readers are gone:
+        call it within `quiet`.
+        """
         with self._writing:
+            if self._readers:
+                return False
             try:
                 self._connection().execute("CHECKPOINT")
             except duckdb.FatalException as fault:
                 self._reopen()
                 raise _working_fault(self.path, fault) from None
             except duckdb.TransactionException:
-                return  # readers are at work: another time
+                return False
             except duckdb.Error as fault:
                 raise _working_fault(self.path, fault) from None
+            return True
 
     def _undo(self, connection: duckdb.DuckDBPyConnection, *, fatal: bool) -> None:
         if not fatal:

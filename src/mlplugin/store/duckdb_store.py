@@ -52,6 +52,9 @@ STEP_ROWS = 500_000
 # A row group of DuckDB; space is freed in such pieces.
 ROW_GROUP = 122_880
 EXPORT_ROWS = 50_000
+# How long retention waits for readers (seconds), new ones and writers held off meanwhile; it
+# doubles each time that there was always one.
+PATIENCE, MOST_PATIENCE = 0.25, 8.0
 
 INSERT = """
     INSERT INTO events
@@ -74,6 +77,7 @@ class DuckDBStore:
         self._lock = threading.RLock()
         self._sensors: dict[str, int] = {}
         self._stored: dict[str, Intervals] = {}
+        self._patience = PATIENCE
         with self._file.reading() as connection:
             found = connection.execute("SELECT name, id FROM sensors").fetchall()
             self._sensors = dict(found)
@@ -249,10 +253,20 @@ class DuckDBStore:
     def trim(self, before: datetime | None, most_bytes: int | None) -> int:
         """Take away one small step of what is too old or too much; events taken, 0 if none."""
         taken = self._trim_age(before) if before is not None else 0
-        if not taken and most_bytes is not None and self.size().bytes > most_bytes:
-            taken = self._trim_oldest()
-        if taken:
-            self._file.checkpoint()
+        most = None if taken else most_bytes
+        if not taken and (most is None or self.size().bytes <= most):
+            return 0
+        # Deleted events take space until a checkpoint: without one, before the size is looked at
+        # and after each step, one step would follow another until nothing is left.
+        patience = self._patience if most is not None else PATIENCE
+        with self._lock, self._file.quiet(patience) as quiet:
+            if not quiet or not self._file.checkpoint():
+                self._patience = min(self._patience * 2, MOST_PATIENCE)
+                return taken
+            self._patience = PATIENCE
+            if most is not None and self.size().bytes > most:
+                taken = self._trim_oldest()
+                self._file.checkpoint()
         return taken
 
     def _trim_age(self, before: datetime) -> int:
