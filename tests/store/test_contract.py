@@ -282,6 +282,39 @@ def test_columns_have_the_schema(store: Store) -> None:
     )
 
 
+def test_columns_hold_still_while_more_comes_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlplugin.store.duckdb_store.EXPORT_ROWS", 7)
+    dice = random.Random(3)
+    for sensor in ("a", "b", "c"):
+        store.append(sensor, table(event(n, time=NOON + dice.randrange(20)) for n in range(50)))
+    expected = places(store.search(Filter(), 150))[::-1]
+    seen, late = [], 100
+    for batch in store.columns(Filter()):
+        assert batch.num_rows <= 7
+        seen += [(row["time"], row["sensor"], row["sequence"]) for row in batch.to_pylist()]
+        append(store, [late], sensor="late", time=NOON + 10**9)
+        late += 1
+    assert seen == expected
+    flagged = Filter(sensor="b", until=AT + timedelta(microseconds=10))
+    rows = [row for batch in store.columns(flagged) for row in batch.to_pylist()]
+    assert len(rows) == store.stats(flagged).queries > 7
+    assert all(row["sensor"] == "b" for row in rows)
+
+
+def test_columns_taken_slowly_hold_nothing(store: Store) -> None:
+    append(store, range(100))
+    batches = store.columns(Filter())
+    assert next(batches).num_rows == 100
+    taken = 0
+    while step := store.trim(AT + timedelta(seconds=60), None):
+        taken += step
+    store.close()
+    assert taken == 60
+    assert list(batches) == []
+
+
 def test_stats(store: Store) -> None:
     store.append("one", table(FEW))
     stats = store.stats(Filter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -31,6 +32,16 @@ EXPORTED = (
     .replace("action, reason", "action::VARCHAR AS action, reason")
 )
 FROM = "FROM events e JOIN sensors s ON s.id = e.sensor"
+
+# The place of every n-th row and of the last, oldest first; parameters of the condition, n.
+PLACES = """
+    SELECT time, sensor, sequence FROM (
+        SELECT time, sensor, sequence, count(*) OVER () AS total,
+            row_number() OVER (ORDER BY time, sensor, sequence) AS number
+        FROM events e WHERE {condition}
+    ) WHERE number % ? = 0 OR number = total ORDER BY number
+"""
+Place = tuple[datetime, int, int]
 
 BLOCKED = "action <> 'observe'"
 FLAGGED = f"verdict <> '{Level.BENIGN}'"
@@ -107,6 +118,27 @@ class Condition:
             sensor,
             position.sequence,
         )
+
+    def upto(self, last: Place, behind: Place | None) -> Condition:
+        """The same, restricted to what comes behind one place, oldest first, and up to another."""
+        part = copy.copy(self)
+        part._parts, part.parameters = [*self._parts], [*self.parameters]
+        # What is said of the time alone is what whole row groups are passed over by. DuckDB joins
+        # two comparisons of one tuple to a BETWEEN that it does not know: they are written out.
+        for sign, place in ((">", behind), ("<", last)):
+            if place is None:
+                continue
+            time, sensor, sequence = place
+            last_sign = "<=" if sign == "<" else sign
+            part._add(f"time {sign}= ?", time)
+            part._add(
+                f"(time {sign} ? OR e.sensor {sign} ? OR e.sensor = ? AND sequence {last_sign} ?)",
+                time,
+                sensor,
+                sensor,
+                sequence,
+            )
+        return part
 
     def __str__(self) -> str:
         return " AND ".join(self._parts) or "true"

@@ -20,6 +20,7 @@ from mlplugin.store.duckdb_query import (
     EXPORTED,
     FLAGGED,
     FROM,
+    PLACES,
     SELECTED,
     Condition,
     aware,
@@ -156,15 +157,26 @@ class DuckDBStore:
         return Page(rows(QUERY_COLUMNS, found), total, position)
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
-        """Give all rows, oldest first, in batches of the schema `QUERIES`."""
+        """Give all rows, oldest first, in batches of the schema `QUERIES`.
+
+        Each batch is read in a transaction of its own: whoever takes them may take their time.
+        What is newer than the newest row at the beginning is left out.
+        """
         with self._file.reading() as connection:
             condition = Condition(connection, wanted)
-            found = connection.sql(
-                f"SELECT {EXPORTED} {FROM} WHERE {condition} ORDER BY e.time, e.sensor, sequence",
-                params=condition.parameters,
-            )
-            for batch in found.to_arrow_reader(EXPORT_ROWS):
-                yield batch.cast(QUERIES)
+            places = connection.execute(
+                PLACES.format(condition=condition), [*condition.parameters, EXPORT_ROWS]
+            ).fetchall()
+        behind = None
+        for last in places:
+            part = condition.upto(last, behind)
+            with self._file.reading() as connection:
+                found = connection.sql(
+                    f"SELECT {EXPORTED} {FROM} WHERE {part} ORDER BY e.time, e.sensor, sequence",
+                    params=part.parameters,
+                ).to_arrow_table()
+            yield from found.cast(QUERIES).to_batches(EXPORT_ROWS)
+            behind = last
 
     def stats(self, wanted: Filter) -> Stats:
         """Count."""
