@@ -105,7 +105,8 @@ def decoded(body: bytes, encoding: str, most: int = MOST_BYTES) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise BatchError(415, f"Content-Encoding {encoding!r} is not known: send gzip or none")
-    parts, left = [], most
+    parts: list[bytes] = []
+    left = most
     while body:
         if len(parts) == MOST_MEMBERS:
             raise BatchError(400, f"the body has more than {MOST_MEMBERS} gzip members: send one")
