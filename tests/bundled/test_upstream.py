@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +113,12 @@ def test_a_process_of_its_own_answers_the_same(tmp_path: Path) -> None:
 
 def test_a_script_survives_json() -> None:
     assert Script.from_json(SCRIPT.to_json()) == SCRIPT
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), ([], 1), (["x", "y"], 1)])
+def test_usage_is_one_line(arguments: list[str], status: int) -> None:
+    command = [sys.executable, "-m", "mlplugin.bundled.upstream", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert (done.stdout + done.stderr).startswith("usage: python -m mlplugin.bundled.upstream")
+    assert len((done.stdout + done.stderr).splitlines()) == 1

@@ -35,6 +35,7 @@ ANY = 255
 HEADER = 12
 RECEIVE_BUFFER = 8 << 20
 MOST_KNOWN = 200_000
+USAGE = "usage: python -m mlplugin.bundled.upstream SCRIPT.json [PORT]"
 POINTER_TO_QUESTION = b"\xc0\x0c"
 
 
@@ -285,6 +286,12 @@ def main() -> None:
 
     Prints its port, and ends when standard input does, so that it never outlives its parent.
     """
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE)
+        return
+    if len(arguments) not in {1, 2} or not all(port.isdecimal() for port in arguments[1:]):
+        sys.exit(USAGE)
     script = Script.from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     with Upstream(script, port=int(sys.argv[2]) if len(sys.argv) > 2 else 0) as server:
         print(server.port, flush=True)
