@@ -117,6 +117,22 @@ def test_names_from_standard_input(up: Up) -> None:
     assert (row["qtype"], ipaddress.ip_address(row["client"]).is_loopback) == ("MX", True)
 
 
+def test_another_text_is_not_sent(up: Up, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear reader, this is\nno list of names\nexample.org\n")
+    before = get_json(f"{up.url}/api/v1/stats")["queries"]
+    done = mlplugin("replay", str(letter), *options(up))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"mlplugin: {letter}: this is no list of names: 2 of its first 3 lines")
+    mixed = mlplugin(
+        "replay", "-", *options(up), input="bad name x\nfoo.com BOGUS\nwww.iana.org\n.\n"
+    )
+    assert "sent      2 " in mixed.stderr
+    assert "skipped   1: a query type that is not known" in mixed.stderr
+    assert get_json(f"{up.url}/api/v1/stats")["queries"] - before == 2
+
+
 def test_a_damaged_file_is_replayed_up_to_the_damage(up: Up, tmp_path: Path) -> None:
     path = tmp_path / "cut.pcap"
     path.write_bytes(pcap([ethernet(ipv4(udp(message("www.iana.org"))))] * 3)[:-5])

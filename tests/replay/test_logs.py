@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import collections
 import ipaddress
+from collections.abc import Iterator
 
 import dns.message
 import dns.rdataclass
@@ -109,7 +110,8 @@ def test_names(skipped: Skipped) -> None:
         "example.org",
         "Upper.example.org.  AAAA",
         "a\\.b\\032c.example.org TYPE65400",
-        "tsv.example.org\tbenign\tpopular",
+        "bad name x",
+        "foo.com BOGUS",
         ".",
         "bücher.example.org MX",
         "a..b",
@@ -117,13 +119,45 @@ def test_names(skipped: Skipped) -> None:
         "bad\\999.example.org",
         "end\\",
     ]
-    rows = list(from_names(lines, skipped))
+    lines += ["example.net"] * 2
+    rows = list(from_names(lines, skipped))[:-2]
     assert questions(rows) == [
         ((b"example", b"org"), "A", "IN"),
         ((b"Upper", b"example", b"org"), "AAAA", "IN"),
         ((b"a.b c", b"example", b"org"), "TYPE65400", "IN"),
-        ((b"tsv", b"example", b"org"), "A", "IN"),
         ((), "A", "IN"),
         ((b"xn--bcher-kva", b"example", b"org"), "MX", "IN"),
     ]
-    assert skipped.total() == 4
+    assert skipped.total() == 6
+    assert skipped["a line with more than a name and a type"] == 1
+    assert skipped["a query type that is not known"] == 1
+
+
+@pytest.mark.parametrize("good", [49, 50])
+def test_a_text_that_is_no_list_is_refused_before_anything_is_sent(
+    good: int, skipped: Skipped
+) -> None:
+    lines = [
+        "# a comment",
+        "",
+        *["example.org"] * good,
+        *["Some words of a letter."] * (100 - good),
+    ]
+    rows = from_names([*lines, *["example.net"] * 500], skipped)
+    if good < 50:
+        with pytest.raises(UsageError, match="51 of its first 100 lines are no NAME"):
+            next(rows)
+    else:
+        assert len(list(rows)) == 550
+        assert skipped.total() == 50
+
+
+def test_the_lines_before_a_damaged_place_are_given(skipped: Skipped) -> None:
+    def damaged() -> Iterator[str]:
+        yield "example.org"
+        raise EOFError("cut")
+
+    rows = from_names(damaged(), skipped)
+    assert questions([next(rows)]) == [((b"example", b"org"), "A", "IN")]
+    with pytest.raises(EOFError, match="cut"):
+        next(rows)

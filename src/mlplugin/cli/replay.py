@@ -40,7 +40,7 @@ CLOCK_SLACK_SECONDS = 0.001
     default="127.0.0.1:1053",
     show_default=True,
     metavar="ADDR",
-    help="The DNS server to send to.",
+    help="The DNS server to send to; an address alone means port 1053.",
 )
 @click.option(
     "--rate",
@@ -104,8 +104,9 @@ def replay(
 
     FILE is a Zeek dns.log (tab-separated or JSON), a pcap or pcapng (queries to port 53), or a
     list of names, one a line with an optional type behind it; gzip too; `-` is standard input.
+    What is neither is counted as skipped.
     """
-    endpoint = parse_endpoint(server, 53).reachable
+    endpoint = parse_endpoint(server, 1053).reachable
     if service != "none":
         check_url(service)
     with Source(file) as source:
@@ -122,6 +123,8 @@ def replay(
         try:
             with _bar(source) as report:
                 sender.run(source.queries(), report)
+        except UsageError as fault:
+            raise UsageError(f"{file}: {fault}") from None
         except KeyboardInterrupt:
             _summary(sender.tally, source)
             raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain, islice
 
 from mlplugin.errors import UsageError
 from mlplugin.replay.query import CLASS_IN, TYPE_A, Client, Query, SkippedError, make_query
@@ -13,19 +15,62 @@ from mlplugin.replay.text import labels_of, qtype_of, zeek_labels
 
 Skip = Callable[[str], None]
 NEEDED = ("query", "qtype")
+# A list is judged by so many lines before any of it is sent.
+LOOKED_AT = 100
 
 
 def from_names(lines: Iterable[str], skip: Skip) -> Iterator[Query]:
-    """Queries of a list: `NAME` or `NAME TYPE` a line, further columns left alone; `#` comments."""
-    for line in lines:
-        words = line.split(None, 2)
-        if not words or words[0].startswith("#"):
+    """Queries of a list: `NAME` or `NAME TYPE` a line, nothing behind it; `#` comments.
+
+    Raises UsageError, before it gives any, if most of the first lines are nothing of the kind:
+    another text would go to the name server as names.
+    """
+    rest = iter(lines)
+    head, fault = _head(rest)
+    refused = sum(isinstance(found, SkippedError) for found in map(_listed, head))
+    if refused * 2 > len(head):
+        raise UsageError(
+            f"this is no list of names: {refused} of its first {len(head)} lines are no NAME [TYPE]"
+        )
+    for line in chain(head, rest if fault is None else ()):
+        if not _written(line):
             continue
-        qtype = qtype_of(words[1]) if len(words) > 1 else None
-        try:
-            yield make_query(labels_of(words[0]), TYPE_A if qtype is None else qtype)
-        except SkippedError as reason:
-            skip(str(reason))
+        found = _listed(line)
+        if isinstance(found, SkippedError):
+            skip(str(found))
+        else:
+            yield found
+    if fault is not None:
+        raise fault
+
+
+def _written(line: str) -> bool:
+    """Whether there is anything but a comment on a line."""
+    return not line.isspace() and line != "" and not line.lstrip().startswith("#")
+
+
+def _head(lines: Iterator[str]) -> tuple[list[str], Exception | None]:
+    """The first lines that are written, and what was wrong if the file is damaged there."""
+    head: list[str] = []
+    try:
+        head.extend(islice(filter(_written, lines), LOOKED_AT))
+    except (OSError, EOFError, zlib.error) as fault:
+        return head, fault
+    return head, None
+
+
+def _listed(line: str) -> Query | SkippedError:
+    """The query that a line of a list is, or why it is none."""
+    name, *more = line.split()
+    if len(more) > 1:
+        return SkippedError("a line with more than a name and a type")
+    qtype = qtype_of(more[0]) if more else TYPE_A
+    if qtype is None:
+        return SkippedError("a query type that is not known")
+    try:
+        return make_query(labels_of(name), qtype)
+    except SkippedError as reason:
+        return reason
 
 
 def from_zeek_json(lines: Iterable[str], skip: Skip) -> Iterator[Query]:
