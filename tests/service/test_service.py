@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from mlplugin.errors import InvalidNameError, UsageError
+from mlplugin.errors import InvalidNameError, StoreError, UsageError
 from mlplugin.model import load
 from mlplugin.service.batch import BatchError
-from mlplugin.service.history import Asked, read_cursor, write_cursor
+from mlplugin.service.history import Asked, History, read_cursor, write_cursor
 from mlplugin.service.overrides import parse_address
 from mlplugin.service.retention import Bounds
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
-from mlplugin.store.port import Filter, Position
+from mlplugin.store.port import Filter, Position, Size
 from mlplugin.verdict import Level
 from tests.service.conftest import TINY
 from tests.support.events import event, ndjson
@@ -231,6 +231,52 @@ def test_the_originals_probability(service: Service) -> None:
     assert service.judging.probability("www.example.net", None) == "1.00"
     service.vetting.decide("example.net", "benign", who="ann")
     assert service.judging.probability("www.example.net", None) == "0.00"
+
+
+# Pages and scrapes
+
+
+def test_reloading_does_not_load_the_store(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    asked: list[str] = []
+
+    def count(name: str, real: Any) -> Any:
+        def counted(*given: Any) -> Any:
+            asked.append(name)
+            return real(*given)
+
+        return counted
+
+    for name in ("stats", "size", "search"):
+        monkeypatch.setattr(service.store, name, count(name, getattr(service.store, name)))
+    history = History(service.store, lambda: now)
+    for _ in range(10):
+        assert history.overview().all["queries"] == 0
+        assert history.size().rows == 0
+    assert sorted(asked) == ["search", "size", "stats", "stats"]
+    service.ingest.take("edge", ndjson([event(1)]))
+    now += 4.9
+    assert history.overview().all["queries"] == history.size().rows == 0
+    assert history.stats(Asked())["queries"] == 1, "what the interface tells is exact"
+    now += 0.2
+    assert history.overview().all["queries"] == history.size().rows == 1
+
+
+def test_a_fault_is_not_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, faults = service.store.size, [StoreError("gone")]
+
+    def flaky() -> Size:
+        if faults:
+            raise faults.pop()
+        return real()
+
+    monkeypatch.setattr(service.store, "size", flaky)
+    history = History(service.store)
+    with pytest.raises(StoreError):
+        history.size()
+    assert history.size().rows == 0
 
 
 # Retention

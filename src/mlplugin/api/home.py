@@ -16,12 +16,9 @@ from pydantic import ValidationError
 from mlplugin.api.problems import COMMON, described, problem
 from mlplugin.api.schemas import OriginalAnswer, OriginalAsked
 from mlplugin.errors import InvalidNameError, UsageError
-from mlplugin.service.history import Asked
 from mlplugin.service.overrides import parse_address
 from mlplugin.service.service import Service
 
-LATEST = 20
-DAY = Asked(since="24h")
 HTML: dict[str, Any] = {
     "description": "The page.",
     "content": {"text/html": {"schema": {"type": "string"}}},
@@ -52,11 +49,12 @@ def routes(service: Service) -> APIBlueprint:
     @blueprint.get("/", responses={200: HTML})
     def get_home() -> str:
         """Show totals and the latest flagged queries."""
+        overview = service.history.overview()
         return render_template(
             "home.html",
-            all=service.history.stats(Asked()),
-            day=service.history.stats(DAY),
-            flagged=service.history.latest_flagged(LATEST),
+            all=overview.all,
+            day=overview.day,
+            flagged=overview.flagged,
             overrides=service.vetting.all(),
             model=service.model.version,
         )

@@ -91,7 +91,8 @@ class _FromStore(Collector):
         """Ask."""
         up = GaugeMetricFamily("mlplugin_store_up", "Whether the store answers.")
         try:
-            size = self._service.store.size()
+            self._service.store.check()
+            size = self._service.history.size()
             sensors = self._service.store.sensors()[:MOST_SENSORS]
             overrides = len(self._service.vetting.all())
         except StoreError:

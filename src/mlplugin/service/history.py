@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -17,13 +19,17 @@ from mlplugin.errors import UsageError
 from mlplugin.qname import canonical
 from mlplugin.service.overrides import parse_address, parse_client
 from mlplugin.service.times import parse_when, rfc3339
-from mlplugin.store.port import ACTIONS, Count, Filter, Position, Stats, Store
+from mlplugin.store.port import ACTIONS, Count, Filter, Position, Size, Stats, Store
 from mlplugin.verdict import Level, Threat
 
 Kind = TypeVar("Kind", bound=StrEnum)
+Value = TypeVar("Value")
 
 MOST_ROWS = 10_000
 TOP = 10
+LATEST = 20
+# How old may be what pages and scrapes are told.
+FRESH_SECONDS = 5.0
 LONGEST_TEXT = 1020
 
 
@@ -58,6 +64,15 @@ class Asked:
             since=None if self.since is None else parse_when(self.since),
             until=None if self.until is None else parse_when(self.until),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts of all time and of the last 24 hours, and the newest flagged queries."""
+
+    all: dict[str, Any]
+    day: dict[str, Any]
+    flagged: list[dict[str, Any]]
 
 
 def _pattern(text: str) -> str:
@@ -104,11 +119,46 @@ def read_cursor(text: str) -> Position:
     raise fault
 
 
+class Recent(Generic[Value]):
+    """A value that costs something, kept for `FRESH_SECONDS`; asked for by one thread at a time."""
+
+    def __init__(self, ask: Callable[[], Value], clock: Callable[[], float]) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found: tuple[float, Value] | None = None
+
+    def get(self) -> Value:
+        """Give it; what `ask` raises is not kept."""
+        with self._lock:
+            if self._found is None or self._clock() - self._found[0] >= FRESH_SECONDS:
+                value = self._ask()
+                self._found = self._clock(), value
+            return self._found[1]
+
+
 class History:
     """The history of all queries."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._overview = Recent(self._ask_overview, clock)
+        self._size = Recent(store.size, clock)
+
+    def overview(self) -> Overview:
+        """Give what the page at `/` shows, up to `FRESH_SECONDS` old: reloading costs nothing."""
+        return self._overview.get()
+
+    def _ask_overview(self) -> Overview:
+        return Overview(
+            all=self.stats(Asked()),
+            day=self.stats(Asked(since="24h")),
+            flagged=self.latest_flagged(LATEST),
+        )
+
+    def size(self) -> Size:
+        """Give what the history takes, up to `FRESH_SECONDS` old."""
+        return self._size.get()
 
     def search(self, asked: Asked, limit: int, cursor: str | None) -> dict[str, Any]:
         """Give a page, newest first. Raises UsageError or InvalidNameError."""
