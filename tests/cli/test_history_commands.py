@@ -171,6 +171,48 @@ def test_export_of_nothing_is_still_a_file(places: list[str], tmp_path: Path) ->
     assert pyarrow.parquet.read_table(target).num_rows == 0
 
 
+def test_csv_holds_no_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Strangers choose names, and spreadsheets run what begins like a formula."""
+    name = "=cmd|'/c.example.com"
+    service = assemble(open_store(None, tmp_path), load(TINY))
+    hostile = event(0, qname=name, registered_domain="example.com", answers=["-1+1.example.com"])
+    service.ingest.take("@edge", ndjson([hostile]))
+    service.close()
+    place = ["--service", NOBODY, "--data", str(tmp_path), "--format", "csv"]
+    target = tmp_path / "out.csv"
+    assert main(["export", *place, "-o", str(target)]) == 0
+    assert main(["queries", *place]) == 0
+    for text in (target.read_text(), capsys.readouterr().out):
+        (row,) = csv.DictReader(io.StringIO(text))
+        assert row["qname"] == f"'{name}"
+        assert row["sensor"] == "'@edge"
+        assert row["client"] == hostile["client"]
+
+
+def test_a_named_service_is_not_traded_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queries", "--service", NOBODY]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "no service answers" in captured.err
+
+
+def test_no_proxy_sees_the_token(
+    live: tuple[str, Service], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, _ = live
+    monkeypatch.setenv("http_proxy", NOBODY)
+    monkeypatch.setenv("MLPLUGIN_SERVICE_TOKEN", "a-secret-of-twenty-characters")
+    assert rows(capsys, "queries", "--service", url, "--limit", "1")
+
+
+def test_vet_takes_no_wildcard(
+    live: tuple[str, Service], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, _ = live
+    assert main(["vet", "*.example.org", "blocked", "--service", url]) == 2
+    assert "example.org covers everything below it" in capsys.readouterr().err
+
+
 def test_export_leaves_nothing_half_done(places: list[str], tmp_path: Path) -> None:
     assert main(["export", *places, "-o", str(tmp_path / "no" / "place.csv")]) == 3
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from mlplugin.cli.history import asked, columns, filter_options, place_options
-from mlplugin.cli.output import json_line
+from mlplugin.cli.output import FORMULA_STARTS, json_line
 from mlplugin.errors import UsageError
 from mlplugin.service.history import row_json
 from mlplugin.store.port import QUERIES
@@ -88,6 +88,16 @@ def _written(output: str) -> Iterator[IO[bytes]]:
         raise
 
 
+def _harmless(column: pa.Array) -> pa.Array:
+    """Give a column so that no spreadsheet takes a text of it for a formula."""
+    if column.type != pa.string():
+        return column
+    formula = pc.starts_with(column, FORMULA_STARTS[0])
+    for start in FORMULA_STARTS[1:]:
+        formula = pc.or_(formula, pc.starts_with(column, start))
+    return pc.if_else(formula, pc.binary_join_element_wise("'", column, ""), column)
+
+
 @contextlib.contextmanager
 def _csv(stream: IO[bytes]) -> Iterator[Write]:
     place = QUERIES.names.index("answers")
@@ -96,7 +106,12 @@ def _csv(stream: IO[bytes]) -> Iterator[Write]:
 
         def write(batch: pa.RecordBatch) -> None:
             joined = pc.binary_join(batch.column(place), " ")
-            writer.write_batch(batch.set_column(place, schema.field(place), joined))
+            flat = batch.set_column(place, schema.field(place), joined)
+            writer.write_batch(
+                pa.RecordBatch.from_arrays(
+                    [_harmless(part) for part in flat.columns], schema=schema
+                )
+            )
 
         yield write
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 import pyarrow as pa
+from click.core import ParameterSource
 
 from mlplugin.errors import MlpluginError, PortError, StoreError, UsageError
 from mlplugin.replay.history import check_url
@@ -36,6 +37,22 @@ UNANSWERED = (
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NobodyError(PortError):
+    """Nothing answers at the service's address."""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: urllib would carry the token to wherever it is sent."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        """Give no request to follow with."""
+
+
+# Past any proxy of the environment, which has no business with a service of one's own and
+# would see the token.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
 
 FILTERS = (
     click.option("--qname", metavar="NAME", help="The name; * stands for any characters."),
@@ -99,7 +116,8 @@ class Client:
     ) -> Any:
         """Ask, and give the JSON of the answer.
 
-        Raises PortError if nobody answers, UsageError or StoreError as the service says.
+        Raises NobodyError if nobody answers, PortError if it is no service of ours, UsageError
+        or StoreError as the service says.
         """
         with self.open(path, query, method, body) as answer:
             text = answer.read()
@@ -122,7 +140,7 @@ class Client:
             f"{self.url}{path}{arguments}", data=data, method=method, headers=headers
         )
         try:
-            with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with _DIRECT.open(asked, timeout=TIMEOUT_SECONDS) as answer:
                 yield answer
         except urllib.error.HTTPError as fault:
             with fault:
@@ -134,7 +152,7 @@ class Client:
             http.client.HTTPException,
         ) as fault:
             reason = getattr(fault, "reason", fault)
-            raise PortError(
+            raise NobodyError(
                 f"no service answers at {self.url} ({reason}): start `mlplugin up`, "
                 "or name it with --service"
             ) from None
@@ -162,15 +180,26 @@ def _token() -> str | None:
 
 @contextlib.contextmanager
 def _source(service: str, data: Path | None) -> Iterator[Client | History]:
-    """Give the service, or the history in its file if none runs. Raises StoreError."""
+    """Give the service, or the history in its file if none runs. Raises StoreError.
+
+    A service that the user named, and no file beside it, is not traded for another history.
+    """
     client = Client(service)
     try:
         client.request("/healthz")
-    except PortError as unanswered:
+    except NobodyError as unanswered:
+        if data is None and _named("service"):
+            raise
         with _opened(data, unanswered) as history:
             yield history
         return
     yield client
+
+
+def _named(option: str) -> bool:
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(option) if context else None
+    return source is ParameterSource.COMMANDLINE
 
 
 def pages(

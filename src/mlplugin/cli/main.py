@@ -43,7 +43,7 @@ COMMANDS = {
     "coredns": Entry("mlplugin.cli.coredns:coredns", "Run the bundled CoreDNS as it is."),
     "train": Entry("mlplugin.cli.train:train", "Fit a model."),
     "evaluate": Entry("mlplugin.cli.evaluate:evaluate", "Measure a model."),
-    "models": Entry("mlplugin.cli.models:models", "List, promote and roll back models."),
+    "models": Entry("mlplugin.cli.models:models", "List the models that are here."),
 }
 
 

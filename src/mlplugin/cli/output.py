@@ -17,6 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # A table sizes its columns by so many rows; those behind them get the same widths.
 TABLE_ROWS = 1000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -78,8 +79,13 @@ def _csv(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
     writer.writerow(columns)
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the result
-        writer.writerow([_plain(row.get(name)) for name in columns])
+        writer.writerow([harmless(_plain(row.get(name))) for name in columns])
     return count
+
+
+def harmless(text: str) -> str:
+    """Give a text so that no spreadsheet takes it for a formula: strangers choose names."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:

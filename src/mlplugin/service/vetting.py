@@ -67,8 +67,11 @@ class Vetting:
             raise UsageError(f"expires {rfc3339(expires)} is past")
         if len(reason) > LONGEST_REASON:
             raise UsageError(f"the reason is longer than {LONGEST_REASON} characters")
+        qname = canonical(name)
+        if qname.startswith("*."):
+            raise UsageError(f"{qname} is one name: {qname[2:]} covers everything below it")
         override = Override(
-            name=canonical(name),
+            name=qname,
             scope=scope,
             status=status,
             client=_client(client),
