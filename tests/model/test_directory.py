@@ -90,6 +90,7 @@ def test_configuration_that_does_not_parse(raw: bytes, place: Path) -> None:
         (("format",), 2, "format 2 is not known, only 1 is; use a matching version of mlplugin"),
         (("format",), None, "format None is not known"),
         (("version",), "", "version: "),
+        (("version",), "my model", "version: "),
         (("threats",), ["dga"], "threats are not dga, dga_dictionary"),
         (("regions",), ["label"], "regions are not subdomain, label, suffix"),
         (("ngram", "buckets"), 1000, "ngram: buckets is no power of two"),

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
@@ -105,6 +106,9 @@ func unmarshal(raw []byte, into any) error {
 
 func missing(key string) error { return fault(configFile, trainAgain, "%s is missing", key) }
 
+// versionPattern is what events, logs and metrics carry as it is.
+var versionPattern = regexp.MustCompile(`^[!-~]{1,64}$`)
+
 func (c *config) checkPresent() error {
 	for _, key := range []struct {
 		name string
@@ -129,6 +133,9 @@ func (c *config) checkPresent() error {
 		if key.gone {
 			return missing(key.name)
 		}
+	}
+	if !versionPattern.MatchString(*c.Version) {
+		return fault(configFile, trainAgain, "version %q is not 1 to 64 printable ASCII characters", *c.Version)
 	}
 	for _, threat := range threats() {
 		if c.Prior[threat] == nil {

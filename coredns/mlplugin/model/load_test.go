@@ -65,6 +65,7 @@ var refusals = map[string]struct {
 	"no format":               {unset("format"), []string{"format is missing"}},
 	"format of another kind":  {set("format", "1"), []string{"format is of the wrong kind"}},
 	"no version":              {unset("version"), []string{"version is missing"}},
+	"a version with a space":  {set("version", "my model"), []string{"version", "printable"}},
 	"no thresholds":           {unset("thresholds"), []string{"thresholds.suspicious is missing"}},
 	"no calibration":          {unset("calibration"), []string{"calibration.threats.dga is missing"}},
 	"no prior":                {unset("prior"), []string{"prior.dga is missing"}},

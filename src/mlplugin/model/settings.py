@@ -106,7 +106,7 @@ class Settings(_Part):
     """Everything in ``config.json`` that a verdict needs."""
 
     format: Literal[1]
-    version: str = Field(min_length=1)
+    version: str = Field(pattern=r"^[!-~]{1,64}$")
     threats: list[str]
     regions: list[str]
     ngram: Ngram
