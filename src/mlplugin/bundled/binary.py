@@ -45,6 +45,7 @@ def find_binary(report: Report, *, full: bool = False) -> Path:
     named = os.environ.get(BINARY_VARIABLE)
     if named:
         return _named(Path(named))
+    full = full or full_wanted()
     carried = in_wheel()
     if carried.is_file() and not full:
         return carried
@@ -52,7 +53,7 @@ def find_binary(report: Report, *, full: bool = False) -> Path:
     if root is None:
         what = "a full CoreDNS needs a source checkout" if full else "this package has no CoreDNS"
         raise BuildError(f"{what}: install the wheel, or set {BINARY_VARIABLE} to a binary")
-    return _cached(root, report, full=full or full_wanted())
+    return _cached(root, report, full=full)
 
 
 def _named(path: Path) -> Path:
