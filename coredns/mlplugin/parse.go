@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -108,7 +110,7 @@ func (p *parser) finish() error {
 	}
 	if p.settings.sensor == "" {
 		host, err := os.Hostname()
-		if err != nil || host == "" || len(host) > maxSensor {
+		if err != nil || !isSensor(host) {
 			host = "coredns"
 		}
 		p.settings.sensor = host
@@ -154,11 +156,17 @@ func (p *parser) service() error {
 
 func (p *parser) sensor() error {
 	name, err := p.one("a name")
-	if err == nil && (name == "" || len(name) > maxSensor) {
-		err = p.Errf("a sensor's name has 1 to %d bytes", maxSensor)
+	if err == nil && !isSensor(name) {
+		err = p.Errf("a sensor's name has 1 to %d bytes of printable characters, and %.80q has not", maxSensor, name)
 	}
 	p.settings.sensor = name
 	return err
+}
+
+// isSensor says whether the service takes the name for a sensor's.
+func isSensor(name string) bool {
+	return name != "" && len(name) <= maxSensor && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (p *parser) classify() error {

@@ -51,6 +51,8 @@ func TestParseErrors(t *testing.T) {
 		{"mlplugin {\n service http://a\n classify remote 0s\n}", []string{`"0s"`}},
 		{"mlplugin {\n service http://a\n classify remote 1h\n}", []string{`"1h"`}},
 		{"mlplugin {\n sensor " + strings.Repeat("a", 256) + "\n}", []string{"1 to 255 bytes"}},
+		{"mlplugin {\n sensor \"\"\n}", []string{"Testfile:2", "1 to 255 bytes"}},
+		{"mlplugin {\n sensor a\x01b\n}", []string{"Testfile:2", "printable", `"a\x01b"`}},
 		{"mlplugin {\n spool /x\n}", []string{"spool needs a service"}},
 		{"mlplugin {\n service http://a\n spool\n}", []string{"spool takes"}},
 		{"mlplugin {\n service http://a\n spool /x 1MiB 2\n}", []string{"spool takes"}},
