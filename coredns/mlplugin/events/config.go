@@ -81,11 +81,15 @@ func setDefault[T int | int64 | time.Duration](value *T, standard T) {
 // endpoint gives the address that events are posted to, for a sensor still to be set.
 func (c Config) endpoint() (*url.URL, error) {
 	u, err := url.Parse(c.URL)
-	if err != nil {
-		return nil, fmt.Errorf("service URL %q cannot be read: write it like http://127.0.0.1:5000", c.URL)
+	if err != nil { // the text may hold a password, and so may the parser's words about it
+		return nil, errors.New("the service URL cannot be read: write it like http://127.0.0.1:5000")
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("service URL %q is no base address: write it like http://127.0.0.1:5000", u.Redacted())
+		shown := ""
+		if u.Host != "" { // all else may be a secret
+			shown = fmt.Sprintf(" %q", u.Scheme+"://"+u.Host)
+		}
+		return nil, fmt.Errorf("the service URL%s is no base address: write it like http://127.0.0.1:5000", shown)
 	}
 	if c.Sensor == "" || len(c.Sensor) > 255 {
 		return nil, errors.New("the sensor's name must have 1 to 255 bytes")

@@ -372,7 +372,8 @@ func TestCheckURL(t *testing.T) {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "127.0.0.1:5000", "http://", "ftp://user:secret@example.org", "http://example.org?a=b"} {
+	for _, bad := range []string{"", "127.0.0.1:5000", "http://", "ftp://user:secret@example.org", "http://example.org?a=b",
+		"http://user:secret@exa mple.org", "http://user:secret/@example.org", "user:secret@example.org", "http://user:%zzsecret@example.org"} {
 		err := CheckURL(bad)
 		if err == nil {
 			t.Errorf("%q is taken", bad)

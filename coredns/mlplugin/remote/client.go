@@ -45,11 +45,15 @@ func newClient(base, path string, connections int) *client {
 // endpoint gives the address of a route of the service.
 func endpoint(base, path string) (*url.URL, error) {
 	u, err := url.Parse(base)
-	if err != nil {
-		return nil, fmt.Errorf("service URL %q cannot be read: write it like http://127.0.0.1:5000", base)
+	if err != nil { // the text may hold a password, and so may the parser's words about it
+		return nil, errors.New("the service URL cannot be read: write it like http://127.0.0.1:5000")
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("service URL %q is no base address: write it like http://127.0.0.1:5000", u.Redacted())
+		shown := ""
+		if u.Host != "" { // all else may be a secret
+			shown = fmt.Sprintf(" %q", u.Scheme+"://"+u.Host)
+		}
+		return nil, fmt.Errorf("the service URL%s is no base address: write it like http://127.0.0.1:5000", shown)
 	}
 	return u.JoinPath(path), nil
 }
