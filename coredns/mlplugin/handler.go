@@ -42,6 +42,7 @@ type Handler struct {
 
 	counters sync.Map // of *counters by server
 	stopping []func()
+	watched  []*watched
 }
 
 // Name implements plugin.Handler.

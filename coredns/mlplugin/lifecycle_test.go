@@ -189,6 +189,87 @@ func TestReloadOfTheCorefile(t *testing.T) {
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }
 
+// TestFailedReload: what the discarded instance had started is stopped at once, and does
+// not keep the events of the running one from being sent at the end.
+func TestFailedReload(t *testing.T) {
+	o := newOffice(t)
+	port := freePort(t)
+	block := func(port int) string {
+		return fmt.Sprintf(".:%d {\nbind 127.0.0.1\nmlplugin {\nservice %s\nsensor failed\n}\nwhoami\n}\n", port, o.URL)
+	}
+	instance := start(t, block(port))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	rcodeAt(t, port, "www.example.com.")
+	eventually(t, "the running instance is at work", func() bool { return o.events() == 1 })
+	before := runtime.NumGoroutine()
+	for range 3 {
+		if _, err := instance.Restart(input(block(port) + block(taken.Addr().(*net.TCPAddr).Port))); err == nil {
+			t.Fatal("a reload onto a port in use succeeds")
+		}
+	}
+	if got := len(live.handlers); got != 1 {
+		t.Errorf("%d handlers are live", got)
+	}
+	eventually(t, "the goroutines of the discarded have ended", func() bool { return runtime.NumGoroutine() <= before+2 })
+	const asked = 50
+	for range asked - 1 {
+		rcodeAt(t, port, "www.example.com.")
+	}
+	stopInstance(t, instance)
+	if got := o.events(); got != asked {
+		t.Errorf("%d queries, %d events", asked, got)
+	}
+}
+
+// TestOtherSensorOnTheSameSpool: a reload that renames the sensor says that it takes a
+// restart, and the old one goes on.
+func TestOtherSensorOnTheSameSpool(t *testing.T) {
+	o := newOffice(t)
+	port, spool := freePort(t), t.TempDir()
+	block := func(sensor string) caddy.Input {
+		return input(fmt.Sprintf(".:%d {\nbind 127.0.0.1\nmlplugin {\nservice %s\nsensor %s\nspool %s\n}\nwhoami\n}\n",
+			port, o.URL, sensor, spool))
+	}
+	instance := start(t, string(block("first").Body()))
+	if _, err := instance.Restart(block("second")); err == nil || !strings.Contains(err.Error(), "restart CoreDNS") {
+		t.Errorf("error %v", err)
+	}
+	rcodeAt(t, port, "www.example.com.")
+	stopInstance(t, instance)
+	if got := o.events(); got != 1 {
+		t.Errorf("%d events", got)
+	}
+}
+
+// TestLameduck: queries that come between the callbacks of a shutdown and those of a final
+// one, where health waits, are recorded as well.
+func TestLameduck(t *testing.T) {
+	o := newOffice(t)
+	port := freePort(t)
+	instance := start(t, fmt.Sprintf(".:%d {\nbind 127.0.0.1\nmlplugin {\nservice %s\nsensor lame\n}\nwhoami\n}\n", port, o.URL))
+	for _, callback := range instance.OnShutdown {
+		if err := callback(); err != nil {
+			t.Error(err)
+		}
+	}
+	rcodeAt(t, port, "www.example.com.")
+	for _, callback := range instance.OnFinalShutdown {
+		if err := callback(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := o.events(); got != 1 {
+		t.Errorf("%d events", got)
+	}
+	if err := instance.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBlocksDisagreeOnTheSpool(t *testing.T) {
 	block := ".:%d {\nmlplugin {\nservice http://127.0.0.1:1\nsensor one\n%s\n}\n}\n"
 	corefile := fmt.Sprintf(block, 1, "spool /a") + fmt.Sprintf(block, 2, "spool /b")

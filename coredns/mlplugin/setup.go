@@ -40,8 +40,7 @@ func setup(c *caddy.Controller) error {
 	if err != nil {
 		return plugin.Error(pluginName, c.Errf("%v", err))
 	}
-	c.OnStartup(h.start)
-	c.OnShutdown(h.stop)
+	h.manage(c)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
 		h.Next = next
 		return h
@@ -77,6 +76,8 @@ func agreeOnSpool(c *caddy.Controller, s settings) error {
 
 // newHandler loads what verdicts depend on.
 func newHandler(s settings) (*Handler, error) {
+	h := &Handler{Zones: s.zones, settings: s, rules: s.rules}
+	h.watched = h.watchedParts() // looks before it loads, so that no change is missed
 	m, err := loadModel(s.model)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,6 @@ func newHandler(s settings) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Zones: s.zones, settings: s, rules: s.rules}
 	first := &snapshot{
 		model: m, lists: lists, ownZones: newZoneSet(s.zones...), seed: maphash.MakeSeed(), cache: newCache(),
 	}
@@ -113,10 +113,13 @@ func loadModel(directory string) (judge, error) {
 
 func loadLists(entries []policy.Entry) (*policy.Lists, error) {
 	lists, skipped, err := policy.Load(entries)
+	if err != nil { // one error is enough, and it is tried again
+		return nil, err
+	}
 	for _, s := range skipped {
 		log.Warningf("%s: %d lines are not understood and passed over, the first is line %d", s.File, s.Lines, s.First)
 	}
-	return lists, err
+	return lists, nil
 }
 
 // start runs before the servers do, when the chain of plugins is complete.
@@ -127,7 +130,6 @@ func (h *Handler) start() error {
 	useModel(h.snapshot.Load().model, 1)
 	h.stopping = append(h.stopping, func() { useModel(h.snapshot.Load().model, -1) })
 	if err := h.connect(); err != nil {
-		_ = h.stop()
 		return plugin.Error(pluginName, err)
 	}
 	h.watch(watchEvery)

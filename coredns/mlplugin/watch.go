@@ -21,11 +21,13 @@ type watched struct {
 	seen  string
 	// changing is what they looked like the last time, where that was new.
 	changing string
+	// failed is the error of the last load, empty where it went well.
+	failed string
 }
 
 // watch begins to look for changed files until stop.
 func (h *Handler) watch(every time.Duration) {
-	parts := h.watchedParts()
+	parts := h.watched
 	if len(parts) == 0 {
 		return
 	}
@@ -75,18 +77,27 @@ func (h *Handler) watchedParts() []*watched {
 }
 
 // look loads the part again if its files look different and the same twice, so that
-// none is read while it is being written. One that cannot be loaded is told once, and
-// tried again when the files change again; the old one stays in force.
+// none is read while it is being written. One that cannot be loaded is tried again at the
+// next look, as the reason may pass without a change, and each error is told once; the old
+// one stays in force.
 func (w *watched) look() {
 	now := w.files()
 	if now == w.seen || now != w.changing {
 		w.changing = now
+		if now == w.seen {
+			w.failed = ""
+		}
 		return
 	}
-	w.seen = now
 	err := w.load()
-	reloaded(w.what, err)
-	if err != nil {
+	if err == nil {
+		w.seen, w.failed = now, ""
+		reloaded(w.what, nil)
+		return
+	}
+	if err.Error() != w.failed {
+		w.failed = err.Error()
+		reloaded(w.what, err)
 		log.Errorf("the changed %s cannot be used, the old stays in force: %v", w.what, err)
 	}
 }

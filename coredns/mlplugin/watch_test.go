@@ -2,6 +2,7 @@ package mlplugin
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -166,6 +167,52 @@ func TestFilesThatAreBeingWritten(t *testing.T) {
 	if !slices.Equal(loaded, []int{5, 8}) {
 		t.Errorf("loaded at %v", loaded)
 	}
+}
+
+// TestLoadIsTriedAgain: an error that passes without a change of the files, such as too
+// many open ones, does not leave the old part in force for good.
+func TestLoadIsTriedAgain(t *testing.T) {
+	failed := reloadTotal.WithLabelValues("lists", "error")
+	before := testutil.ToFloat64(failed)
+	outcomes := []error{errors.New("too many open files"), errors.New("too many open files"), errors.New("no memory"), nil}
+	loads := 0
+	w := &watched{
+		what: "lists", seen: "old",
+		files: func() string { return "new" },
+		load:  func() error { loads++; return outcomes[loads-1] },
+	}
+	for range 10 {
+		w.look()
+	}
+	if loads != len(outcomes) {
+		t.Errorf("%d loads", loads)
+	}
+	if got := testutil.ToFloat64(failed) - before; got != 2 {
+		t.Errorf("%v errors told of 2 different ones", got)
+	}
+}
+
+// TestChangeBeforeTheWatch: between the first reading and the start of the watch.
+func TestChangeBeforeTheWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deny.txt")
+	replace(t, path, []byte("first.example.com\n"))
+	c := caddy.NewTestController("dns", "mlplugin {\non malicious refuse\ndeny "+path+"\n}")
+	c.ServerBlockKeys = []string{"."}
+	s, err := parse(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := newHandler(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Next = answering()
+	replace(t, path, []byte("another.example.com\n"))
+	h.watch(time.Millisecond)
+	t.Cleanup(func() { _ = h.stop() })
+	eventually(t, "the second list holds", func() bool {
+		return ask(t, h, "another.example.com.", dns.TypeA).Rcode == dns.RcodeRefused
+	})
 }
 
 // TestSwapUnderLoad: while models, lists and policies change, each answer is right by

@@ -2,6 +2,9 @@ package events
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"sync"
 )
 
@@ -32,6 +35,11 @@ func Shared(config Config) (s *Sender, release func(context.Context) error, err 
 	k := key{config.URL, config.Sensor}
 	entry := shared[k]
 	if entry == nil {
+		if other := holderOf(config.Spool); other != nil {
+			return nil, nil, fmt.Errorf("spool folder %s is in use by this CoreDNS for sensor %q: "+
+				"to change service or sensor and keep the folder, restart CoreDNS; two sensors need a folder each",
+				config.Spool, other.config.Sensor)
+		}
 		sender, err := New(config)
 		if err != nil {
 			return nil, nil, err
@@ -50,6 +58,29 @@ func Shared(config Config) (s *Sender, release func(context.Context) error, err 
 	}, nil
 }
 
+// holderOf gives the shared sender that has the folder, nil for none.
+func holderOf(folder string) *Sender {
+	for _, entry := range shared {
+		if folder != "" && filepath.Clean(entry.sender.config.Spool) == filepath.Clean(folder) {
+			return entry.sender
+		}
+	}
+	return nil
+}
+
+// CloseShared closes every shared sender, whoever uses it still, and gives what Close
+// gives. It is for the end of the process.
+func CloseShared(ctx context.Context) error {
+	sharedMu.Lock()
+	defer sharedMu.Unlock()
+	var failed []error
+	for k, entry := range shared {
+		delete(shared, k)
+		failed = append(failed, entry.sender.Close(ctx))
+	}
+	return errors.Join(failed...)
+}
+
 // release closes the sender with its last user. The lock is held meanwhile, so that a
 // successor finds the spool folder free.
 func (e *sharedSender) release(ctx context.Context, k key) error {
@@ -59,6 +90,8 @@ func (e *sharedSender) release(ctx context.Context, k key) error {
 	if e.users > 0 {
 		return nil
 	}
-	delete(shared, k)
+	if shared[k] == e {
+		delete(shared, k)
+	}
 	return e.sender.Close(ctx)
 }

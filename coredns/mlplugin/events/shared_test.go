@@ -40,11 +40,33 @@ func TestShared(t *testing.T) {
 	if err != nil || third == first {
 		t.Fatalf("no new sender after the last release: %v", err)
 	}
-	if _, _, err := Shared(Config{URL: s.URL, Sensor: "other", Spool: c.Spool}); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, _, err := Shared(Config{URL: s.URL, Sensor: "other", Spool: c.Spool}); err == nil || !strings.Contains(err.Error(), `in use by this CoreDNS for sensor "test"`) || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("another sensor shares the spool: %v", err)
 	}
 	if err := releaseThird(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCloseShared: users that never release do not keep events from being sent.
+func TestCloseShared(t *testing.T) {
+	s := newService(t)
+	first, release, err := Shared(quick(s.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Shared(quick(s.URL)); err != nil { // never released
+		t.Fatal(err)
+	}
+	feed(first, 0, 10)
+	if err := release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := CloseShared(t.Context()); err != nil || first.Ready() || s.count() != 10 {
+		t.Errorf("%d stored, %v", s.count(), err)
+	}
+	if len(shared) != 0 {
+		t.Errorf("%d are shared still", len(shared))
 	}
 }
 
