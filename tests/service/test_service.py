@@ -18,7 +18,7 @@ from mlplugin.service.overrides import parse_address
 from mlplugin.service.retention import Bounds
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
-from mlplugin.store.port import Filter, Position, Size
+from mlplugin.store.port import Filter, Override, Position, Size
 from mlplugin.verdict import Level
 from tests.service.conftest import TINY
 from tests.support.events import event, ndjson
@@ -295,4 +295,20 @@ def test_retention_runs_by_itself(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert service.store.size().rows == 50
     assert service.store.stats(Filter()).queries == 50
+    service.close()
+
+
+def test_expired_decisions_go_after_a_day(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    store = open_store(None, tmp_path)
+    for name, hours in (("old.example.org", 25), ("fresh.example.org", 23)):
+        expires, created = now - timedelta(hours=hours), now - timedelta(days=3)
+        store.put_override(Override(name, "name", "blocked", None, expires, "", created), "ann")
+    service = assemble(store, load(TINY))
+    end = time.monotonic() + 20
+    while len(store.overrides()) > 1 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [one.name for one in store.overrides()] == ["fresh.example.org"]
+    (change, *_) = store.changes(9)
+    assert (change.name, change.status, change.who) == ("old.example.org", "expired", "retention")
     service.close()

@@ -383,6 +383,28 @@ def test_decisions_are_taken_back_and_all_is_on_record(store: Store) -> None:
     ]
 
 
+def test_expired_decisions_go_and_are_recorded(store: Store) -> None:
+    day = timedelta(days=1)
+    subnet = ip_network("192.0.2.0/24")
+    later = override("later.example.org", expires=AT + day)
+    stays = override("stays.example.org")
+    for one in (
+        override("b.example.org", expires=AT - day, reason="for a while"),
+        override("a.example.org", expires=AT - 2 * day, client=subnet),
+        later,
+        stays,
+    ):
+        store.put_override(one, "ann")
+    at = AT + timedelta(hours=1)
+    assert store.drop_expired(AT, at, "upkeep") == 2
+    assert store.drop_expired(AT, at, "upkeep") == 0
+    assert store.overrides() == [later, stays]
+    assert store.changes(2) == [
+        Change(at, "upkeep", "b.example.org", None, "expired", "for a while"),
+        Change(at, "upkeep", "a.example.org", subnet, "expired", ""),
+    ]
+
+
 # Upkeep
 
 

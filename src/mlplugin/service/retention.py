@@ -1,4 +1,7 @@
-"""Keeps the history within its bounds, in small steps in a thread of its own."""
+"""Keeps the history within its bounds, in small steps in a thread of its own.
+
+Decisions that have expired go as well; the record of decisions tells of them for good.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0
 # Between two steps others get their turn.
 STEP_SECONDS = 0.05
+# How long people may still look at a decision that has expired.
+EXPIRED_KEPT = timedelta(days=1)
+WHO = "retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,8 @@ class Retention:
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
     def start(self) -> None:
-        """Begin, where there is a bound at all."""
-        if self._bounds != Bounds():
-            self._thread.start()
+        """Begin."""
+        self._thread.start()
 
     def close(self) -> None:
         """End, after the step that is under way."""
@@ -52,6 +57,11 @@ class Retention:
             before = datetime.now(UTC) - timedelta(days=self._bounds.days)
         return self._store.trim(before, self._bounds.most_bytes)
 
+    def drop_expired(self) -> int:
+        """Delete the decisions that expired a day ago or earlier; how many."""
+        now = datetime.now(UTC)
+        return self._store.drop_expired(now - EXPIRED_KEPT, now, WHO)
+
     def _run(self) -> None:
         pause = 0.0
         while not self._stop.wait(pause):
@@ -60,5 +70,7 @@ class Retention:
                 if taken := self.step():
                     LOG.info("retention: %d events taken away", taken)
                     pause = STEP_SECONDS
+                elif gone := self.drop_expired():
+                    LOG.info("retention: %d expired decisions taken away", gone)
             except StoreError as fault:
                 LOG.warning("retention: %s", fault)

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from mlplugin.store.duckdb_query import aware, naive
-from mlplugin.store.port import Change, Network, Override
+from mlplugin.store.port import EXPIRED, Change, Network, Override
 
 SAME = "name = ? AND client IS NOT DISTINCT FROM ?"
 
@@ -80,6 +80,18 @@ def delete(
         return False
     _record(connection, change)
     return True
+
+
+def drop_expired(
+    connection: duckdb.DuckDBPyConnection, before: datetime, at: datetime, who: str
+) -> int:
+    """Delete the decisions that expired before a time, and record each; how many."""
+    gone = connection.execute(
+        "DELETE FROM overrides WHERE expires < ? RETURNING name, client, reason", [naive(before)]
+    ).fetchall()
+    for name, client, reason in sorted(gone, key=lambda row: (row[0], row[1] or "")):
+        _record(connection, Change(at, who, name, _client(client), EXPIRED, reason))
+    return len(gone)
 
 
 def _record(connection: duckdb.DuckDBPyConnection, change: Change) -> None:

@@ -255,6 +255,13 @@ class DuckDBStore:
         with self._lock, self._file.writing() as connection:
             return duckdb_decisions.delete(connection, name, client, change)
 
+    def drop_expired(self, before: datetime, at: datetime, who: str) -> int:
+        """Delete the decisions that expired before a time, and record each; how many."""
+        if not any(o.expires is not None and o.expires < before for o in self.overrides()):
+            return 0
+        with self._lock, self._file.writing() as connection:
+            return duckdb_decisions.drop_expired(connection, before, at, who)
+
     def changes(self, limit: int) -> list[Change]:
         """Give the latest entries of the record of decisions, newest first."""
         with self._file.reading() as connection:

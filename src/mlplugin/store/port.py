@@ -225,6 +225,10 @@ class Change:
     reason: str
 
 
+# The status of a change by which a decision went that had expired.
+EXPIRED = "expired"
+
+
 class Store(Protocol):
     """The history, the sensors' counts, and what people decided.
 
@@ -265,6 +269,10 @@ class Store(Protocol):
 
     def delete_override(self, name: str, client: Network | None, change: Change) -> bool:
         """Take a decision back and record it; False if there is none."""
+        ...
+
+    def drop_expired(self, before: datetime, at: datetime, who: str) -> int:
+        """Delete the decisions that expired before a time, and record each; how many."""
         ...
 
     def changes(self, limit: int) -> list[Change]:
