@@ -93,6 +93,42 @@ def test_a_signal_stops_the_parts_in_their_order(world: World, number: signal.Si
     assert "first: ready\n" in world.output.getvalue()
 
 
+def test_a_part_waits_for_the_head_start_of_another(world: World) -> None:
+    second, first = world.part("second"), world.part("first")
+    first.head_start = 20
+    seen: list[bool] = []
+    ready = first.ready
+    first.ready = lambda: ready() and not seen.append(second.child.running())
+    supervisor = world.supervisor()
+    assert supervisor.start(20)
+    assert seen == [False]
+    supervisor.stop()
+    assert world.stopped() == ["second", "first"]
+
+
+def test_a_head_start_that_is_not_enough_is_said(world: World) -> None:
+    second, first = world.part("second"), world.part("late", "import time; time.sleep(60)")
+    first.head_start = 0.2
+    supervisor = world.supervisor()
+    assert supervisor.start(2)
+    assert second.child.running()
+    assert world.said == [
+        "late is not ready after 0 s, the rest is started nevertheless",
+        "late is not ready after 2 s, going on without it",
+    ]
+    supervisor.stop()
+
+
+def test_the_last_words_are_not_printed_beside_the_message(world: World) -> None:
+    world.part("bad", "import sys; print('first'); sys.exit('no such model\\n')")
+    supervisor = world.supervisor()
+    with pytest.raises(StartError, match="bad did not start: no such model"):
+        supervisor.start(20)
+    supervisor.stop()
+    world.printer.close()
+    assert world.output.getvalue().strip() == "bad: first"
+
+
 def test_a_part_that_dies_is_started_again_and_told(world: World) -> None:
     part = world.part("mortal")
     supervisor = world.supervisor()

@@ -98,6 +98,7 @@ def test_one_command_answers_remembers_and_stops(
     up.start()
     assert f"dig @127.0.0.1 -p {up.dns} example.org" in up.output()
     assert f"{up.url}/" in up.output()
+    assert "connection refused" not in up.output()
     assert up.ask("www.iana.org").answer[0][0].to_text() == "192.0.2.1"
     children = up.children()
     assert set(children) == {"coredns", "service"}
@@ -253,7 +254,9 @@ def test_wrong_wishes_are_said_in_one_line(
 def test_a_corefile_that_coredns_refuses(make: Callable[..., Up], tmp_path: Path) -> None:
     corefile = tmp_path / "mine"
     corefile.write_text(f".:{free_port()} {{\n mlplugin {{\n  modle x\n }}\n}}\n")
-    status, line = failed(make("--corefile", str(corefile)))
+    up = make("--corefile", str(corefile))
+    status, line = failed(up)
     assert status == 3
     assert "coredns did not start" in line
     assert "modle" in line
+    assert up.output().count("modle") == 1

@@ -93,10 +93,18 @@ class Child:
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+        self._lock = threading.Lock()
+        self._holds = False
+        self._held: str | None = None
 
-    def start(self) -> None:
-        """Start it, in a process group of its own: a Ctrl-C at the terminal is not for it."""
+    def start(self, *, hold: bool = False) -> None:
+        """Start it, in a process group of its own: a Ctrl-C at the terminal is not for it.
+
+        With `hold` its last line is not printed until `release`: if it ends, that line is its
+        last words, which the message about its end repeats.
+        """
         self._lines.clear()
+        self._holds, self._held = hold, None
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -121,7 +129,28 @@ class Child:
             for line in output:
                 text = line.rstrip("\n")
                 self._lines.append(text)
-                self._printer.write(f"{self.name}: {text}")
+                self._pass_on(text)
+
+    def _pass_on(self, text: str) -> None:
+        with self._lock:
+            line: str | None = text
+            if self._holds:
+                line, self._held = (self._held, text) if text.strip() else (None, self._held)
+            if line is not None:
+                self._printer.write(f"{self.name}: {line}")
+
+    def release(self) -> None:
+        """Print what `start` held back, and from now on everything at once."""
+        with self._lock:
+            self._holds = False
+            if self._held is not None:
+                self._printer.write(f"{self.name}: {self._held}")
+                self._held = None
+
+    def forget(self) -> None:
+        """Drop what `start` held back."""
+        with self._lock:
+            self._held = None
 
     @property
     def pid(self) -> int:

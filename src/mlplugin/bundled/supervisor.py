@@ -21,6 +21,7 @@ LONGEST_PAUSE = 30.0
 STABLE_SECONDS = 60.0
 COREDNS_PATIENCE = 15.0
 SERVICE_PATIENCE = 20.0
+SERVICE_HEAD_START = 10.0
 # One Ctrl-C may come twice: from the terminal, and from a program that this one runs under.
 SAME_SIGNAL_SECONDS = 1.0
 
@@ -47,18 +48,26 @@ def answers_ok(url: str, token: str | None = None, timeout: float = 2.0) -> bool
 
 @dataclass
 class Part:
-    """A child, how to tell that it is ready, and how long it may take to stop (seconds)."""
+    """A child, how to tell that it is ready, and how long it may take to stop (seconds).
+
+    The parts that are started after it wait for it, up to `head_start` seconds; a part with a
+    head start that is late is no failure of the start.
+    """
 
     child: Child
     ready: Callable[[], bool]
     patience: float
+    head_start: float = 0.0
     started: float = 0.0
     pause: float = FIRST_PAUSE
     due: float | None = None
 
 
 class Supervisor:
-    """Runs its parts until a signal comes; parts stop in the order in which they are given."""
+    """Runs its parts until a signal comes.
+
+    Parts stop in the order in which they are given and start in the opposite one.
+    """
 
     def __init__(self, parts: list[Part], say: Callable[[str], None]) -> None:
         self._parts = parts
@@ -100,26 +109,51 @@ class Supervisor:
 
         Raises StartError, with the last words of a part that ended, or after `patience` seconds.
         """
-        for part in self._parts:
-            self._launch(part)
         end = time.monotonic() + patience
-        waiting = list(self._parts)
-        while waiting and not self._signals:
-            for part in list(waiting):
-                if not part.child.running():
-                    raise StartError(f"{part.child.name} did not start: {part.child.last_words()}")
-                if part.ready():
-                    waiting.remove(part)
-            if waiting and time.monotonic() > end:
-                slow = " and ".join(part.child.name for part in waiting)
-                raise StartError(f"{slow} not ready after {patience:.0f} s")
-            self._woken.wait(POLL_SECONDS if waiting else 0)
+        waiting: list[Part] = []
+        for part in reversed(self._parts):
+            if self._signals:
+                return False
+            self._launch(part, hold=True)
+            waiting.append(part)
+            soon = min(end, time.monotonic() + part.head_start)
+            if part.head_start and part in self._wait(waiting, soon):
+                self._say(
+                    f"{part.child.name} is not ready after {part.head_start:.0f} s, "
+                    "the rest is started nevertheless"
+                )
+        late = self._wait(waiting, end)
+        failed = [part.child.name for part in late if not part.head_start]
+        if failed:
+            raise StartError(f"{' and '.join(failed)} not ready after {patience:.0f} s")
+        for part in late:
+            part.child.release()
+            self._say(f"{part.child.name} is not ready after {patience:.0f} s, going on without it")
         return not self._signals
 
-    def _launch(self, part: Part) -> None:
+    def _wait(self, waiting: list[Part], end: float) -> list[Part]:
+        """Wait until none of the parts is left, time is up or a signal comes; give what is left.
+
+        Raises StartError for a part that ended.
+        """
+        while not self._signals:
+            for part in list(waiting):
+                if not part.child.running():
+                    words = part.child.last_words()
+                    part.child.forget()
+                    raise StartError(f"{part.child.name} did not start: {words}")
+                if part.ready():
+                    part.child.release()
+                    waiting.remove(part)
+            if not waiting or time.monotonic() >= end:
+                return waiting
+            self._woken.wait(POLL_SECONDS)
+        return []
+
+    def _launch(self, part: Part, *, hold: bool = False) -> None:
         part.started = time.monotonic()
         part.due = None
-        part.child.start()
+        part.child.start(hold=hold)
 
     def watch(self) -> None:
         """Restart what dies, with growing pauses, until a signal comes."""
@@ -148,6 +182,7 @@ class Supervisor:
         """Stop the parts, each given its time; False if one had to be killed."""
         clean = True
         for part in self._parts:
+            part.child.release()
             if not part.child.stop(part.patience):
                 clean = False
                 self._say(f"{part.child.name} did not stop in {part.patience:.0f} s and was killed")

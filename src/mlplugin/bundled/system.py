@@ -18,6 +18,7 @@ from mlplugin.bundled.corefile import Layout, check_rule, forward_targets
 from mlplugin.bundled.ports import Endpoint, free_port, require_free
 from mlplugin.bundled.supervisor import (
     COREDNS_PATIENCE,
+    SERVICE_HEAD_START,
     SERVICE_PATIENCE,
     Part,
     Supervisor,
@@ -108,9 +109,14 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
         started = any(BANNER.match(line) for line in coredns.said())
         return started and (ready_url is None or answers_ok(ready_url))
 
+    def service_ready() -> bool:
+        return answers_ok(f"{service_url}/readyz", wishes.token)
+
+    # CoreDNS stops first, so that its last events arrive, and starts last, so that it finds
+    # the service when it asks for the policy.
     parts = [
         Part(coredns, coredns_ready, COREDNS_PATIENCE),
-        Part(service, lambda: answers_ok(f"{service_url}/readyz", wishes.token), SERVICE_PATIENCE),
+        Part(service, service_ready, SERVICE_PATIENCE, SERVICE_HEAD_START),
     ]
     return System(
         supervisor=Supervisor(parts, say),
