@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mlplugin.bundled.checks import listeners
 from mlplugin.bundled.ports import Endpoint, free_port
+from mlplugin.bundled.reading import listeners
+from mlplugin.bundled.upstream import Script, Upstream
 from mlplugin.model import shipped
 from mlplugin.store import open_store
 from tests.e2e.system import mlplugin
+
+from .test_up import Up
 
 pytestmark = pytest.mark.e2e
 
@@ -63,6 +66,12 @@ def test_all_is_well(tmp_path: Path) -> None:
         (".:1053 {\n mlplugin {\n  modle x\n }\n}\n", r"Corefile:3.*modle"),
         (".:1053 {\n mlplugon\n}\n", "mlplugon"),
         (".:1053 {\n whoami\n", "Corefile"),
+        ("", "no mlplugin block"),
+        (".:1053 {\n # mlplugin\n whoami\n}\n", "no mlplugin block"),
+        (
+            ".:1053 {\n mlplugin {\n  service http://localhost:1\n }\n}\n",
+            r"sends to localhost:1, the service listens on 127\.0\.0\.1:\d+ \(--http\)",
+        ),
         (".:1053 {\n mlplugin {\n  deny /no/such/list\n }\n}\n", "/no/such/list"),
     ],
 )
@@ -157,3 +166,26 @@ def test_listeners() -> None:
         ("tls", Endpoint("::1", 5853)),
         ("dns", Endpoint("0.0.0.0", 53)),
     ]
+
+
+def test_what_runs_is_told_by_its_data_directory(tmp_path: Path) -> None:
+    with Upstream(Script()) as upstream:
+        up = Up(tmp_path, "--forward", f"127.0.0.1:{upstream.port}")
+        up.start()
+        try:
+            ports = ["--dns", f"127.0.0.1:{up.dns}", "--http", f"127.0.0.1:{up.http}"]
+            same = Checked(*ports, "--data", str(up.place), folder=tmp_path)
+            elsewhere = Checked("--data", str(up.place), folder=tmp_path)
+            other = Checked(*ports, "--data", str(tmp_path / "other"), folder=tmp_path)
+        finally:
+            up.stop()
+    assert (same.status, same.faults) == (0, [])
+    text = "\n".join(same.lines)
+    assert f"port dns: 127.0.0.1:{up.dns}: in use by the mlplugin that runs there" in text
+    assert f"port http: 127.0.0.1:{up.http}: in use by the mlplugin that runs there" in text
+    assert f"store: {up.place}: held by the service that runs on 127.0.0.1:{up.http}" in text
+    (fault,) = elsewhere.faults
+    assert f"store: {up.place} is in use by" in fault
+    assert f"(process {up.pid})" in fault
+    assert [line.split()[1:3] for line in other.faults] == [["port", "dns:"], ["port", "http:"]]
+    assert "(process " in other.faults[0]

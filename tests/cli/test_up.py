@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -260,3 +261,43 @@ def test_a_corefile_that_coredns_refuses(make: Callable[..., Up], tmp_path: Path
     assert "coredns did not start" in line
     assert "modle" in line
     assert up.output().count("modle") == 1
+
+
+@pytest.mark.parametrize("text", ["", ".:1053 {\n whoami\n}\n"])
+def test_a_corefile_without_the_plugin(make: Callable[..., Up], text: str, tmp_path: Path) -> None:
+    corefile = tmp_path / "mine"
+    corefile.write_text(text)
+    status, line = failed(make("--corefile", str(corefile)))
+    assert status == 2
+    assert f"--corefile {corefile} has no mlplugin block" in line
+
+
+def test_a_corefile_of_another_service_and_its_metrics(
+    make: Callable[..., Up], tmp_path: Path
+) -> None:
+    metrics, corefile = free_port(), tmp_path / "mine"
+    corefile.write_text(
+        f".:{free_port()} {{\n bind 127.0.0.1\n prometheus 127.0.0.1:{metrics}\n"
+        " mlplugin {\n  service http://127.0.0.1:1\n }\n}\n"
+    )
+    up = make("--corefile", str(corefile))
+    up.start()
+    assert (
+        f"warning: the Corefile sends to 127.0.0.1:1, the service listens on 127.0.0.1:{up.http}"
+        in up.output()
+    )
+    assert f"Metrics    http://127.0.0.1:{metrics}/metrics" in up.output()
+    assert up.stop() == 0
+
+
+def test_metrics_stay_where_they_are(make: Callable[..., Up]) -> None:
+    up = make("--dns", f"0.0.0.0:{free_port()}")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", 9153))
+            taken.listen()
+        up.start()
+    assert "127.0.0.1:9153 is in use: CoreDNS's metrics are at 127.0.0.1:" in up.output()
+    assert "answers anybody who can reach it" in up.output()
+    assert up.stop() == 0

@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplugin.bundled.ports import Endpoint, parse_endpoint, require_free, who_listens
-from mlplugin.bundled.supervisor import answers_ok
+from mlplugin.bundled.ports import Endpoint, holders, listener, named, parent_of, require_free
+from mlplugin.bundled.reading import (
+    WITHOUT_PLUGIN,
+    has_plugin,
+    listeners,
+    read_corefile,
+    service_mismatch,
+)
 from mlplugin.config import Config
 from mlplugin.config import load as load_config
 from mlplugin.errors import MlpluginError
@@ -20,11 +26,10 @@ from mlplugin.store import open_store
 from mlplugin.store.port import Filter
 
 VALIDATION_SECONDS = 60
-DEFAULT_PORTS = {"dns": 53, "tls": 853, "quic": 853, "grpc": 443, "https": 443, "https3": 443}
 STREAMS = frozenset({"tls", "grpc", "https"})
 DATAGRAMS = frozenset({"quic", "https3"})
-# A server that runs already is no fault of the configuration.
-OUR_PROGRAMS = ("coredns", "mlplugin")
+# What a system of ours runs as; whoever looks at its files with another program is no part of it.
+PROGRAM = re.compile(r"coredns|mlplugin|python|uv\b")
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,14 @@ def store_finding(url: str | None, data: Path, http: Endpoint) -> Finding:
                 return f"{data}: not there yet, will be made"
         if url is None and data.exists() and not os.access(data, os.W_OK):
             raise MlpluginError(f"{data} cannot be written: choose another directory with --data")
-        if answers_ok(f"http://{http.reachable}/healthz"):
-            return f"{url or data}: held by the service that runs on {http}"
+        users = _running(data) if url is None else set()
+        if users:
+            if listener(http, socket.SOCK_STREAM) in users:
+                return f"{data}: held by the service that runs on {http}"
+            raise MlpluginError(
+                f"{data} is in use by {' and '.join(named(pid) for pid in sorted(users))}: "
+                "stop it, or choose another directory with --data"
+            )
         if url is None and not any(data.glob("*.duckdb")):
             return f"{data}: empty"
         store = open_store(url, data, read_only=True)
@@ -90,50 +101,50 @@ def store_finding(url: str | None, data: Path, http: Endpoint) -> Finding:
     return checked("store", look)
 
 
-def port_finding(name: str, endpoint: Endpoint, kinds: tuple[socket.SocketKind, ...]) -> Finding:
-    """See whether an endpoint can be listened on; one that we hold already is fine."""
+def _running(data: Path) -> set[int]:
+    """The processes of the system that runs on a data directory.
+
+    They are those with a file open in it and, as CoreDNS may have none, their children.
+    """
+    direct = set(holders(data)) if data.is_dir() else set()
+    ours = {pid for pid in direct if PROGRAM.match(named(pid))}
+    for process in Path("/proc").glob("[0-9]*") if ours else ():
+        pid = int(process.name)
+        if parent_of(pid) in ours and PROGRAM.match(named(pid)) and pid != os.getpid():
+            ours.add(pid)
+    return ours
+
+
+def port_finding(
+    name: str, endpoint: Endpoint, kinds: tuple[socket.SocketKind, ...], data: Path
+) -> Finding:
+    """See whether an endpoint can be listened on.
+
+    One that the system on this data directory holds already is fine.
+    """
 
     def look() -> str:
         try:
             require_free(endpoint, kinds, f"--{name}")
         except MlpluginError:
-            user = next(filter(None, (who_listens(endpoint, kind) for kind in kinds)), "")
-            ours = user.startswith(OUR_PROGRAMS) or answers_ok(
-                f"http://{endpoint.reachable}/healthz"
-            )
-            if not ours:
+            users = {pid for kind in kinds if (pid := listener(endpoint, kind)) is not None}
+            if not users or not users <= _running(data):
                 raise
-            return f"{endpoint}: in use by {user or 'the service that runs'}"
+            return f"{endpoint}: in use by the mlplugin that runs there"
         return f"{endpoint}: free"
 
     return checked(f"port {name}", look)
 
 
-def corefile_findings(corefile: Path, binary: Path) -> Iterator[Finding]:
+def corefile_findings(
+    corefile: Path, binary: Path, data: Path, http: Endpoint
+) -> Iterator[Finding]:
     """Have CoreDNS read a Corefile and set up its plugins, and look at the ports it asks for."""
-
-    def look() -> str:
-        try:
-            done = subprocess.run(
-                [str(binary), "-validate", str(corefile.resolve())],
-                cwd=Path.cwd(),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=VALIDATION_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as fault:
-            raise MlpluginError(f"{binary} cannot be run: {fault}") from None
-        if done.returncode != 0:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            raise MlpluginError(lines[-1] if lines else f"{binary} gave no reason")
-        return str(corefile)
 
     if not corefile.is_file():
         yield Finding("Corefile", f"{corefile}: there is no such file", fault=True)
         return
-    finding = checked("Corefile", look)
+    finding = checked("Corefile", lambda: _validated(corefile, binary, http))
     yield finding
     if finding.fault:
         return
@@ -143,44 +154,29 @@ def corefile_findings(corefile: Path, binary: Path) -> Iterator[Finding]:
             kinds = (socket.SOCK_STREAM,)
         elif scheme in DATAGRAMS:
             kinds = (socket.SOCK_DGRAM,)
-        yield port_finding(scheme, endpoint, kinds)
+        yield port_finding(scheme, endpoint, kinds, data)
 
 
-def listeners(corefile: str) -> list[tuple[str, Endpoint]]:
-    """(scheme, endpoint) of every server block: its zones' ports on the addresses of `bind`.
-
-    Interface names and what comes by `import` or from the environment is left out.
-    """
-    found: dict[tuple[str, Endpoint], None] = {}
-    text = re.sub(r"(?m)(^|\s)#.*$", r"\1", corefile)
-    for keys, block in _blocks(text):
-        bound = re.search(r"(?m)^\s*bind\s+([^{\n]+)", block)
-        hosts = bound[1].split() if bound else ["0.0.0.0"]  # noqa: S104 - CoreDNS's default
-        for key in re.split(r"[\s,]+", keys.strip()):
-            match = re.fullmatch(r"(?:(\w+)://)?[^:\s]*?(?::(\d+))?", key)
-            if match is None or "{" in key or key.startswith("("):
-                continue
-            scheme = match[1] or "dns"
-            port = int(match[2]) if match[2] else DEFAULT_PORTS.get(scheme, 53)
-            for host in hosts:
-                try:
-                    endpoint = parse_endpoint(f"[{host}]:{port}", port)
-                except MlpluginError:
-                    continue
-                found[scheme, endpoint] = None
-    return list(found)
-
-
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """(keys, body) of every block at the top level."""
-    depth, start, keys = 0, 0, ""
-    for brace in re.finditer(r"[{}]", text):
-        if brace[0] == "{":
-            if depth == 0:
-                keys, start = text[start : brace.start()], brace.end()
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                yield keys, text[start : brace.start()]
-                start = brace.end()
+def _validated(corefile: Path, binary: Path, http: Endpoint) -> str:
+    try:
+        done = subprocess.run(
+            [str(binary), "-validate", str(corefile.resolve())],
+            cwd=Path.cwd(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=VALIDATION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise MlpluginError(f"{binary} cannot be run: {fault}") from None
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise MlpluginError(lines[-1] if lines else f"{binary} gave no reason")
+    text = read_corefile(corefile)
+    if not has_plugin(text):
+        raise MlpluginError(f"{corefile} has no mlplugin block: {WITHOUT_PLUGIN}")
+    mismatch = service_mismatch(text, http)
+    if mismatch:
+        raise MlpluginError(f"{corefile}: {mismatch}")
+    return str(corefile)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,17 +117,52 @@ def _refusal(endpoint: Endpoint, kind: socket.SocketKind, option: str, fault: OS
 
 def who_listens(endpoint: Endpoint, kind: socket.SocketKind) -> str | None:
     """Name the process that holds the port, as far as Linux lets this user see it."""
+    pid = listener(endpoint, kind)
+    return None if pid is None else named(pid)
+
+
+def named(pid: int) -> str:
+    """Name a process as the messages do."""
+    try:
+        name = (Path("/proc") / str(pid) / "comm").read_text().strip()
+    except OSError:
+        name = "a process"
+    return f"{name} (process {pid})"
+
+
+def listener(endpoint: Endpoint, kind: socket.SocketKind) -> int | None:
+    """The id of the process that holds the port, as far as Linux lets this user see it."""
     inodes = set(_inodes(endpoint, kind))
-    if not inodes:
-        return None
+    return next(_open_in(inodes.__contains__), None) if inodes else None
+
+
+def holders(directory: Path) -> list[int]:
+    """The processes that have a file open in a directory, as far as this user may see them."""
+    start = f"{directory.resolve()}/"
+    own = os.getpid()
+    return [pid for pid in _open_in(lambda target: target.startswith(start)) if pid != own]
+
+
+def _open_in(wanted: Callable[[str], bool]) -> Iterator[int]:
+    """The processes that have open what is wanted, by where /proc says their files point."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             for handle in (process / "fd").iterdir():
-                with contextlib.suppress(OSError):
-                    if str(handle.readlink()) in inodes:
-                        name = (process / "comm").read_text().strip()
-                        return f"{name} (process {process.name})"
-    return None
+                try:
+                    found = wanted(str(handle.readlink()))
+                except OSError:
+                    continue
+                if found:
+                    yield int(process.name)
+                    break
+
+
+def parent_of(pid: int) -> int | None:
+    """The id of a process's parent, where Linux tells it."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _inodes(endpoint: Endpoint, kind: socket.SocketKind) -> Iterator[str]:

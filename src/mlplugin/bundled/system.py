@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import ipaddress
 import os
 import re
 import socket
@@ -16,6 +17,13 @@ from pathlib import Path
 from mlplugin.bundled.child import Child, Printer
 from mlplugin.bundled.corefile import Layout, check_rule, forward_targets
 from mlplugin.bundled.ports import Endpoint, free_port, require_free
+from mlplugin.bundled.reading import (
+    WITHOUT_PLUGIN,
+    has_plugin,
+    metrics_of,
+    read_corefile,
+    service_mismatch,
+)
 from mlplugin.bundled.supervisor import (
     COREDNS_PATIENCE,
     SERVICE_HEAD_START,
@@ -24,9 +32,10 @@ from mlplugin.bundled.supervisor import (
     Supervisor,
     answers_ok,
 )
-from mlplugin.errors import ConfigError, StoreError
+from mlplugin.errors import ConfigError, PortError, StoreError
 
 BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+METRICS = Endpoint("127.0.0.1", 9153)
 BANNER = re.compile(r"CoreDNS-\d")
 LISTENS = re.compile(r"(?:\w+://)?\S*:\d+(?: on \S+)?")
 
@@ -98,12 +107,14 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
     """
     require_free(wishes.http, (socket.SOCK_STREAM,), "--http")
     service_url = f"http://{wishes.http.reachable}"
-    layout = None if wishes.corefile else _layout(wishes, service_url)
-    corefile = _written(wishes, layout)
+    layout = None if wishes.corefile else _layout(wishes, service_url, say)
+    corefile = _written(wishes, layout, say)
     coredns = Child("coredns", [str(binary), "-conf", str(corefile)], printer)
     model = {"MLPLUGIN_MODEL_DIR": str(wishes.model.resolve())} if wishes.model else {}
     service = Child("service", _service_command(wishes), printer, model)
     ready_url = f"http://{layout.ready}/ready" if layout else None
+
+    metrics = str(layout.metrics) if layout else metrics_of(read_corefile(corefile))
 
     def coredns_ready() -> bool:
         started = any(BANNER.match(line) for line in coredns.said())
@@ -123,26 +134,42 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
         coredns=coredns,
         service_url=service_url,
         ready_url=ready_url,
-        metrics_url=f"http://{layout.metrics}/metrics" if layout else None,
+        metrics_url=f"http://{metrics}/metrics" if metrics else None,
         forward=layout.forward if layout else (),
     )
 
 
-def _layout(wishes: Wishes, service_url: str) -> Layout:
+def _layout(wishes: Wishes, service_url: str, say: Callable[[str], None]) -> Layout:
     forward = forward_targets(wishes.forward, wishes.dns)
     rules = tuple(check_rule(rule) for rule in wishes.rules)
     require_free(wishes.dns, BOTH, "--dns")
+    if not ipaddress.ip_address(wishes.dns.host).is_loopback:
+        say(
+            f"warning: DNS on {wishes.dns} answers anybody who can reach it: limit that with "
+            "`acl` in a Corefile of your own (--corefile)"
+        )
     loopback = "127.0.0.1"
     return Layout(
         dns=wishes.dns,
         service=_with_token(service_url, wishes.token),
         spool=wishes.data.resolve() / "spool",
         ready=Endpoint(loopback, free_port(loopback)),
-        metrics=Endpoint(loopback, free_port(loopback)),
+        metrics=_metrics(say),
         forward=forward,
         rules=rules,
         model=wishes.model.resolve() if wishes.model else None,
     )
+
+
+def _metrics(say: Callable[[str], None]) -> Endpoint:
+    """Where CoreDNS shows its metrics: always in the same place, unless that is taken."""
+    try:
+        require_free(METRICS, (socket.SOCK_STREAM,), "")
+    except PortError:
+        other = Endpoint(METRICS.host, free_port(METRICS.host))
+        say(f"{METRICS} is in use: CoreDNS's metrics are at {other} this time")
+        return other
+    return METRICS
 
 
 def _with_token(url: str, token: str | None) -> str:
@@ -152,11 +179,17 @@ def _with_token(url: str, token: str | None) -> str:
     return url.replace("://", f"://mlplugin:{urllib.parse.quote(token, safe='')}@", 1)
 
 
-def _written(wishes: Wishes, layout: Layout | None) -> Path:
+def _written(wishes: Wishes, layout: Layout | None, say: Callable[[str], None]) -> Path:
     if layout is None:
         given = wishes.corefile
         if given is None or not given.is_file():
             raise ConfigError(f"--corefile {given}: there is no such file")
+        text = read_corefile(given)
+        if not has_plugin(text):
+            raise ConfigError(f"--corefile {given} has no mlplugin block: {WITHOUT_PLUGIN}")
+        mismatch = service_mismatch(text, wishes.http)
+        if mismatch:
+            say(f"warning: {mismatch}")
         return given.resolve()
     corefile = wishes.data.resolve() / "Corefile"
     try:

@@ -41,7 +41,11 @@ Examples:
     metavar="DIR",
     help="The model directory.  [default: the shipped one]",
 )
-@click.option("--dns", metavar="ADDR", help="Where DNS will listen, where no Corefile says it.")
+@click.option(
+    "--dns",
+    metavar="ADDR",
+    help="Where DNS will listen, where no Corefile says it; an address alone means port 1053.",
+)
 @click.option("--http", metavar="ADDR", help="Where the service will listen.")
 @click.option(
     "--data",
@@ -101,9 +105,9 @@ def _findings(wanted: Wanted) -> Iterator[Finding]:
     listen = parse_endpoint(wanted.http, 5000)
     yield model_finding(wanted.model)
     if wanted.corefile is not None:
-        yield from corefile_findings(wanted.corefile, coredns_binary())
+        yield from corefile_findings(wanted.corefile, coredns_binary(), wanted.data, listen)
     else:
         kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-        yield port_finding("dns", parse_endpoint(wanted.dns, 53), kinds)
-    yield port_finding("http", listen, (socket.SOCK_STREAM,))
+        yield port_finding("dns", parse_endpoint(wanted.dns, 1053), kinds, wanted.data)
+    yield port_finding("http", listen, (socket.SOCK_STREAM,), wanted.data)
     yield store_finding(wanted.store, wanted.data, listen)

@@ -31,7 +31,11 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option(
-    "--dns", default="127.0.0.1:1053", show_default=True, metavar="ADDR", help="Where DNS listens."
+    "--dns",
+    default="127.0.0.1:1053",
+    show_default=True,
+    metavar="ADDR",
+    help="Where DNS listens; an address alone means port 1053.",
 )
 @click.option(
     "--http",
@@ -93,7 +97,7 @@ def up(
         raise UsageError("--corefile is used as it is: write --on and --forward into the file")
     token_file = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
     wishes = Wishes(
-        dns=parse_endpoint(dns, 53),
+        dns=parse_endpoint(dns, 1053),
         http=parse_endpoint(http, 5000),
         data=data or platformdirs.user_data_path("mlplugin", appauthor=False),
         forward=tuple(part for text in forward for part in text.split(",") if part.strip()),
