@@ -21,6 +21,8 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/miekg/dns"
 
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/events"
+
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/forward"
@@ -189,6 +191,19 @@ func TestReloadOfTheCorefile(t *testing.T) {
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }
 
+// recorded waits until so many events were recorded, which is after their answers.
+func recorded(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, "all is recorded", func() bool {
+		live.Lock()
+		defer live.Unlock()
+		for h := range live.handlers {
+			return h.sender.(*events.Sender).Totals().Recorded == uint64(want)
+		}
+		return false
+	})
+}
+
 // TestFailedReload: what the discarded instance had started is stopped at once, and does
 // not keep the events of the running one from being sent at the end.
 func TestFailedReload(t *testing.T) {
@@ -219,6 +234,7 @@ func TestFailedReload(t *testing.T) {
 	for range asked - 1 {
 		rcodeAt(t, port, "www.example.com.")
 	}
+	recorded(t, asked)
 	stopInstance(t, instance)
 	if got := o.events(); got != asked {
 		t.Errorf("%d queries, %d events", asked, got)
@@ -239,6 +255,7 @@ func TestOtherSensorOnTheSameSpool(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	rcodeAt(t, port, "www.example.com.")
+	recorded(t, 1)
 	stopInstance(t, instance)
 	if got := o.events(); got != 1 {
 		t.Errorf("%d events", got)
@@ -257,6 +274,7 @@ func TestLameduck(t *testing.T) {
 		}
 	}
 	rcodeAt(t, port, "www.example.com.")
+	recorded(t, 1)
 	for _, callback := range instance.OnFinalShutdown {
 		if err := callback(); err != nil {
 			t.Error(err)

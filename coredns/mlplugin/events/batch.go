@@ -15,6 +15,7 @@ type batch struct {
 	gzip        bool
 	first, last uint64 // sequences
 	count       int
+	attempts    int
 	// origin is the frame of the spool that the batch is, or is a part of; nil for one
 	// that is only in memory.
 	origin *frame

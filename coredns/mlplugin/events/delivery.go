@@ -54,6 +54,7 @@ func newDelivery(s *Sender) *delivery {
 // run sends until the sender is closed.
 func (d *delivery) run() {
 	defer close(d.done)
+	defer func() { d.late.told = d.told }()
 	defer d.cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -132,6 +133,7 @@ func (d *delivery) dispatch(now time.Time) {
 		counters = d.counters.header()
 	}
 	d.inflight = b
+	b.attempts++
 	go func() { d.results <- d.poster.post(d.ctx, b, counters) }()
 }
 
@@ -219,6 +221,7 @@ func (d *delivery) settle(o outcome, now time.Time) {
 	d.failures = 0
 	d.overflow.Store(uint32(queueFull))
 	d.reported(o)
+	d.doubt(b, o)
 	if b.count == 0 && b.origin == nil {
 		return
 	}
@@ -238,6 +241,17 @@ func (d *delivery) settle(o outcome, now time.Time) {
 	}
 	d.refuse(b.count, o)
 	d.resolve(b)
+}
+
+// doubt warns once where events that were never sent before are known: their numbers
+// are another's, and what it does not know it cannot have stored.
+func (d *delivery) doubt(b *batch, o outcome) {
+	if o.known == 0 || b.attempts > 1 || b.origin != nil || d.doubted.Swap(true) {
+		return
+	}
+	log.Warningf("the service at %s knows events of sensor %q that are new here: "+
+		"if another CoreDNS has the same name, events are lost; give each its own with the option sensor",
+		d.poster.endpoint.Redacted(), d.config.Sensor)
 }
 
 // refuse counts events that the service will not store.
@@ -351,5 +365,6 @@ func (d *delivery) stow() {
 		if err := storeReports(d.config.Spool, d.reports); err != nil {
 			log.Warningf("spool folder %s: %v", d.config.Spool, err)
 		}
+		d.told = now
 	}
 }

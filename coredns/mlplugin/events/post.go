@@ -28,6 +28,7 @@ const (
 type outcome struct {
 	result  result
 	stored  int // stored or known before
+	known   int // known before
 	err     error
 	waitFor time.Duration // what Retry-After asks for
 	header  string        // the counters that went with it
@@ -130,7 +131,7 @@ func read(response *http.Response, body []byte, err error) outcome {
 			return outcome{result: unanswered, err: fmt.Errorf("its answer cannot be read: %w", err)}
 		}
 		err = errors.New("it answered that it has fewer than were sent") // only told where true
-		return outcome{result: acknowledged, stored: *answer.Stored + *answer.Known, err: err}
+		return outcome{result: acknowledged, stored: *answer.Stored + *answer.Known, known: *answer.Known, err: err}
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return outcome{result: refused, err: status}
 	case http.StatusUnsupportedMediaType:

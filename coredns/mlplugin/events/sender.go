@@ -27,8 +27,12 @@ type Sender struct {
 	started atomic.Bool
 	closed  atomic.Bool
 	closing chan context.Context
-	done    chan struct{}
+	done    chan struct{} // the delivery has ended
+	over    chan struct{} // Close has ended
 	start   sync.Once
+	late    late
+	// doubted says that the warning of another sensor of this name was given.
+	doubted atomic.Bool
 }
 
 // New makes a sender that does not send yet. It takes hold of the spool folder. Its
@@ -45,6 +49,7 @@ func New(config Config) (*Sender, error) {
 		queue:   newQueue(config),
 		closing: make(chan context.Context, 1),
 		done:    make(chan struct{}),
+		over:    make(chan struct{}),
 	}
 	var used uint64
 	if config.Spool != "" {
@@ -80,6 +85,11 @@ func (s *Sender) Record(e *Event) {
 		s.drop(reason(s.overflow.Load()), 1)
 	case pushedClosed:
 		s.drop(shutdown, 1)
+		select {
+		case <-s.over:
+			go s.tellLate(context.Background())
+		default: // Close tells of it
+		}
 	}
 }
 
@@ -104,6 +114,8 @@ func (s *Sender) Close(ctx context.Context) error {
 	}
 	raise(s.counters.next.Load())
 	unregister(s)
+	close(s.over)
+	s.tellLate(ctx)
 	if n := s.counters.dropped[shutdown].Load(); n > 0 {
 		return fmt.Errorf("%d events could be neither sent to %s nor kept", n, s.poster.endpoint.Redacted())
 	}
