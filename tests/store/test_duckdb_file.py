@@ -358,6 +358,7 @@ def test_a_reader_does_not_make_retention_take_everything(tmp_path: Path) -> Non
                 for n in range(at, at + 50_000)
             ),
         )
+    store._file.checkpoint()
     bound = store.size().bytes * 2 // 3
     with store._file.reading() as reader:
         reader.execute("SELECT count(*) FROM events").fetchone()
