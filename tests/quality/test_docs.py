@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 import pytest
-from mlplugin.cli.main import cli
 
+from mlplugin.cli.main import cli
 from tests.e2e.system import CoreDNS, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
