@@ -42,8 +42,8 @@ RATE = 2_000
 class Load:
     """A steady stream of queries for distinct names from one thread; it notes what failed."""
 
-    def __init__(self, port: int, rate: int, seed: int) -> None:
-        self.port, self.rate = port, rate
+    def __init__(self, port: int, rate: int, seed: int, zone: str = "load.example.net") -> None:
+        self.port, self.rate, self.zone = port, rate, zone
         self.dice = random.Random(seed)
         self.sent: collections.Counter[str] = collections.Counter()
         self.answered = 0
@@ -59,13 +59,12 @@ class Load:
         return self
 
     def _send(self) -> None:
-        query = dns.message.make_query("name.load.example.net.", "A")
         start, number = time.monotonic(), 0
         self.socket.setblocking(False)
         while self.running.is_set():
             due = int((time.monotonic() - start) * self.rate)
             for _ in range(min(due - number, 100)):
-                name = f"n{self.dice.randrange(500)}.load.example.net"
+                name = f"n{self.dice.randrange(500)}.{self.zone}"
                 query = dns.message.make_query(name + ".", "A")
                 query.id = number & 0xFFFF
                 self.socket.send(query.to_wire())

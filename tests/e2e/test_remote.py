@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import dns.message
@@ -12,6 +14,7 @@ import pytest
 from mlplugin.model import load
 
 from .system import CoreDNS, Service, free_port, post_json, until
+from .test_history import Load
 
 pytestmark = pytest.mark.e2e
 
@@ -76,6 +79,40 @@ def test_remote_verdicts_and_fail_open(tmp_path: Path) -> None:
     until("the circuit closes", lambda: closes(server), 30)
     server.stop()
     service.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_the_service_goes_in_mid_load(how: signal.Signals, tmp_path: Path) -> None:
+    """Every query is answered as before, and only the counters tell of it."""
+    service = Service(tmp_path / "data", tmp_path / "service.log")
+    service.start()
+    port, metrics = free_port(), free_port()
+    corefile = COREFILE.format(port=port, metrics=metrics, url=service.url)
+    server = CoreDNS(tmp_path, corefile, port, metrics)
+    server.start()
+    zone = "hosts-of-a-quiet-town.com"  # for the model to judge: neither reserved nor reputed
+    assert load().judge(f"n1.{zone}").source == "model"
+    with Load(port, 1000, seed=5, zone=zone):
+        until("the service is asked", lambda: remote_names(server, ok=True) > 0)
+        service.send(how)
+        until("it fails open", lambda: remote_names(server, ok=False) > 0)
+        time.sleep(1)
+    flagged = [
+        key
+        for key, count in server.metrics().items()
+        if "verdicts_total{" in key and 'verdict="benign"' not in key and count
+    ]
+    assert flagged == []
+    server.stop()
+    service.send(signal.SIGCONT)
+    service.stop(signal.SIGKILL)
+
+
+def remote_names(server: CoreDNS, *, ok: bool) -> float:
+    names = "coredns_mlplugin_remote_names_total{"
+    found = server.metrics().items()
+    return sum(n for key, n in found if key.startswith(names) and ('"ok"' in key) == ok)
 
 
 def closes(server: CoreDNS) -> bool:
