@@ -145,12 +145,7 @@ class Client:
         except urllib.error.HTTPError as fault:
             with fault:
                 raise self._refused(fault) from None
-        except (
-            urllib.error.URLError,
-            TimeoutError,
-            ConnectionError,
-            http.client.HTTPException,
-        ) as fault:
+        except UNANSWERED as fault:
             reason = getattr(fault, "reason", fault)
             raise NobodyError(
                 f"no service answers at {self.url} ({reason}): start `mlplugin up`, "
