@@ -49,7 +49,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty")
     uv = shutil.which("uv")
     if uv is None:
-        pytest.skip("uv is not on PATH")
+        pytest.fail("uv is not on PATH: run the tests with `uv run pytest`")
     exported = folder / "locked.txt"
     for command in (
         [uv, "venv", "--python", sys.executable, str(folder / "venv")],
