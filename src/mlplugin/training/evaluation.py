@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlplugin.training import measure, pipeline, traffic
+from mlplugin.training import holdouts, measure, pipeline, traffic
 from mlplugin.training.judging import judge_of
 
 COLUMNS = (
@@ -27,7 +27,7 @@ def evaluate(model: Path, data: Path, logs: tuple[Path, ...] = ()) -> dict[str, 
     """
     judge = judge_of(model)
     ready = pipeline.prepare(data)
-    about = pipeline.subject(ready, ready.trainable)
+    about = holdouts.subject(ready, ready.trainable)
     found = measure.finds(judge, about, ready.unseen)
     return {
         "false_positives": measure.false_positives(judge, about),

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from mlplugin.errors import UsageError
-from mlplugin.training import card, measure, pipeline, traffic, write
+from mlplugin.training import card, description, holdouts, measure, pipeline, traffic, write
 from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
 from mlplugin.training.sources import known, split
 
-LARGEST = 8_000_000  # bytes of a directory that is kept in the repository
+LARGEST = 12_000_000  # bytes of a directory that is kept in the repository
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     created = timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
     tell("measuring on names under unseen domains")
-    judge, about = judge_of(order.out), pipeline.subject(ready, ready.trainable)
+    judge, about = judge_of(order.out), holdouts.subject(ready, ready.trainable)
     found = measure.finds(judge, about, ready.unseen)
     metrics: dict[str, Any] = {
         "version": order.version,
         "created": created,
         "data_cutoff": cutoff(ready),
         "holdout": {"share_of_registered_domains": pipeline.UNSEEN_SHARE},
-        "data": pipeline.described(ready),
+        "data": description.described(ready),
         "sources": source_rows(ready),
         "recipe": asdict(order.recipe),
         "reputation": {
@@ -78,7 +78,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     }
     if order.probe:
         tell("fitting the probe: some families and the latest names held out")
-        metrics["probe"] = pipeline.probe(ready, order.recipe, tell)
+        metrics["probe"] = holdouts.probe(ready, order.recipe, tell)
     metrics["examples"] = examples(judge, about)
     write.write_json(order.out / "metrics.json", metrics)
     (order.out / "README.md").write_text(card.card(metrics), encoding="utf-8")
