@@ -30,6 +30,7 @@ class Order:
         version: of the model, ``YYYY.MM.N``.
         probe: also fit a second model without some families and the latest names.
         logs: captures or logs of benign traffic, to count false alarms in.
+        created: the time that the model carries, RFC 3339 in UTC; None is now.
     """
 
     data: Path
@@ -38,6 +39,7 @@ class Order:
     recipe: Recipe
     probe: bool
     logs: tuple[Path, ...]
+    created: str | None = None
 
 
 def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     tell(f"reading {order.data}")
     ready = pipeline.prepare(order.data)
     trained = pipeline.train(ready, ready.trainable, order.recipe, tell)
-    created = timestamp()
+    created = order.created or timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
     tell("measuring on names under unseen domains")
     judge, about = judge_of(order.out), holdouts.subject(ready, ready.trainable)
