@@ -167,3 +167,14 @@ def test_scores_come_with_verdicts_where_asked_for() -> None:
 def test_judge_explained_is_both() -> None:
     verdict = MODEL.judge_explained("a.co.uk")
     assert list(verdict.reasons) == MODEL.explain("a.co.uk")
+
+
+@given(st.lists(plain_labels, min_size=1, max_size=3))
+def test_without_the_suffix_it_says_nothing(parts: list[str]) -> None:
+    some = [".".join([*parts, suffix]) for suffix in ("com", "co.uk", "pages.dev")]
+    bare = MODEL.logits_many(some, suffix=False)
+    assert np.array_equal(bare[0], bare[1])
+    assert np.array_equal(bare[0], bare[2])
+    whole = MODEL.logits_many(some)
+    assert not np.array_equal(whole[0], whole[2])
+    assert np.array_equal(MODEL.scores_many(some), MODEL.scores_many(some, suffix=True))

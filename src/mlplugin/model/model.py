@@ -94,9 +94,14 @@ class Model:
             names, at, level, threat, source, score, self.version, every if scores else None
         )
 
-    def scores_many(self, names: Sequence[str]) -> Floats:
-        """Give every threat's score of canonical names, as (names, threats)."""
-        return self._scores(self.logits_many(names))
+    def scores_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
+        """Give every threat's score of canonical names, as (names, threats).
+
+        Args:
+            names: in canonical form.
+            suffix: False to leave out all that the public suffix says, as evaluations want it.
+        """
+        return self._scores(self.logits_many(names, suffix=suffix))
 
     def split(self, name: str) -> Parts:
         """Take a name apart at its public suffix."""
@@ -123,9 +128,15 @@ class Model:
         matched = int(splits.rule[0]) >= 0
         return decompose(parts, lead, found, self._network, matched=matched)
 
-    def logits_many(self, names: Sequence[str]) -> Floats:
-        """Give every threat's logit of canonical names, as (names, threats)."""
-        blocks = [self._forward(*self._split(block)).logits for block in _blocks(names)]
+    def logits_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
+        """Give every threat's logit of canonical names, as (names, threats).
+
+        Args:
+            names: in canonical form.
+            suffix: False to leave out the n-grams of the public suffix and its own term.
+        """
+        split = (self._split(block) for block in _blocks(names))
+        blocks = [self._forward(*parts, suffix=suffix).logits for parts in split]
         return np.concatenate([_no_scores(0), *blocks])
 
     def _split(self, names: Sequence[str]) -> tuple[Batch, Splits]:
@@ -133,10 +144,18 @@ class Model:
         return batch, split(batch, self._tensors.suffix_hash, self._tensors.suffix_flag)
 
     def _forward(
-        self, batch: Batch, splits: Splits, rows: NDArray[np.bool_] | slice = np.s_[:]
+        self,
+        batch: Batch,
+        splits: Splits,
+        rows: NDArray[np.bool_] | slice = np.s_[:],
+        *,
+        suffix: bool = True,
     ) -> Activations:
         begin, end = splits.regions(batch)
-        return self._network.forward(batch.text, begin[rows], end[rows], splits.rule[rows])
+        rule = splits.rule[rows]
+        if not suffix:
+            end[:, -1], rule = begin[:, -1], np.full_like(rule, -1)
+        return self._network.forward(batch.text, begin[rows], end[rows], rule)
 
     def _scores(self, logits: Floats) -> Floats:
         curves = [self._settings.calibration.threats[threat] for threat in THREATS]
