@@ -64,10 +64,14 @@ def prepare(folder: Path) -> Prepared:
         UsageError: if the folder does not hold what is needed.
     """
     data, rules = read(folder), suffixes.bundled()
-    splits = split(data.names, rules)
-    known = clean.standing(data, splits, rules)
     if not (data.target == BENIGN).any() or not (data.target != BENIGN).any():
         raise UsageError(f"{folder}: both benign and malicious names are needed")
+    return prepared(data, split(data.names, rules), rules)
+
+
+def prepared(data: Labelled, splits: Splits, rules: suffixes.Rules) -> Prepared:
+    """Count and clean names that are read and split."""
+    known = clean.standing(data, splits, rules)
     row = known.rows(splits.domain)
     benign = data.target == BENIGN
     return Prepared(
