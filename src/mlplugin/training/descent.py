@@ -241,24 +241,25 @@ def _learn_table(w, rates, s):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def descend(samples, order, noise, chances, w, rates, s, seed):  # type: ignore[no-untyped-def]
-    """One pass over the samples in ``order``; the mean loss.
+def descend(samples, order, noise, chances, w, rates, s, state, sums):  # type: ignore[no-untyped-def]
+    """One stretch of a pass: the samples in ``order``.
 
     ``noise`` are samples whose subdomains may be lent to names that have none, so that the
-    number of labels teaches nothing.
+    number of labels teaches nothing. ``state``, one number, is that of the generator and moves
+    on. ``sums`` grows by loss and samples: a row a threat, the last for benign names. A pass in
+    several stretches ends in the same bits as in one.
     """
-    state = np.array([seed], np.uint64)
     mask = np.uint32(len(w.table) - 1)
-    total = 0.0
     for step in range(len(order)):
         i = order[step]
         row = _features(i, samples, noise, chances, mask, state, s)
         _forward(row, w, rates, s)
-        total += _errors(samples.target[i], samples.weight[i], s)
+        target = samples.target[i]  # benign is -1, which is the last row
+        sums[target, 0] += _errors(target, samples.weight[i], s)
+        sums[target, 1] += 1
         busy = False
         for t in range(len(s.g)):
             busy |= s.g[t] != 0
         if busy:
             _learn_dense(row, w, rates, s)
             _learn_table(w, rates, s)
-    return total / max(len(order), 1)

@@ -1,9 +1,8 @@
-"""From cleaned names to fitted weights: which samples, how heavy, how often."""
+"""What is fitted and how: which samples, how heavy, in what order, at what rates."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlplugin.training import invented, ordinary
 from mlplugin.training.datasets import BENIGN, THREATS, Labelled, Splits, split
-from mlplugin.training.descent import Chances, Rates, Samples, Weights, descend, scratch
+from mlplugin.training.descent import Chances, Rates, Samples, Weights
 from mlplugin.training.names import Names, from_texts, join
 from mlplugin.training.suffixes import PRIVATE, Rules
 
@@ -159,27 +158,30 @@ def start(recipe: Recipe, rules: int) -> Weights:
     )
 
 
-def fit(
-    made: Samples, lenders: NDArray[np.int64], rules: int, recipe: Recipe,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Weights:  # fmt: skip
-    """Run all passes; the same samples and recipe give the same bits."""
-    weights = start(recipe, rules)
-    buffers = scratch(recipe.dimensions, recipe.hidden, len(THREATS))
-    chances = Chances(
+def chances(recipe: Recipe) -> Chances:
+    """How often a sample is changed in passing."""
+    return Chances(
         recipe.drop_suffix, recipe.drop_private_suffix, recipe.drop_subdomain, recipe.lend_subdomain
     )
+
+
+def rates(recipe: Recipe, number: int) -> Rates:
+    """The rates of a pass, counted from 0."""
+    return Rates(
+        np.float32(recipe.rate / (1 + number)),
+        np.float32(recipe.dense_rate / (1 + number)),
+        recipe.bag,
+        recipe.linear,
+        np.float32(recipe.suffix_cap),
+    )
+
+
+def order(made: Samples, recipe: Recipe, number: int) -> NDArray[np.int64]:
+    """The order of a pass, counted from 0: every sample that weighs anything, once."""
     present = np.flatnonzero(made.weight > 0)
-    for number in range(recipe.passes):
-        rates = Rates(
-            np.float32(recipe.rate / (1 + number)),
-            np.float32(recipe.dense_rate / (1 + number)),
-            recipe.bag,
-            recipe.linear,
-            np.float32(recipe.suffix_cap),
-        )
-        order = np.random.default_rng([recipe.seed, number]).permutation(present)
-        seed = np.uint64(recipe.seed * 1000 + number)
-        loss = descend(made, order, lenders, chances, weights, rates, buffers, seed)
-        tell(f"pass {number + 1} of {recipe.passes}: mean loss {loss:.4f}")
-    return weights
+    return np.random.default_rng([recipe.seed, number]).permutation(present)
+
+
+def generator(recipe: Recipe, number: int) -> NDArray[np.uint64]:
+    """The state of the compiled loop's generator at the start of a pass, counted from 0."""
+    return np.array([recipe.seed * 1000 + number], np.uint64)
