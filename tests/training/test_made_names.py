@@ -1,9 +1,9 @@
-"""Invented families and odd ordinary names: valid, varied, and the same for a seed."""
+"""Invented families: valid, varied, and the same for a seed."""
 
 from __future__ import annotations
 
 from mlplugin.qname import canonical
-from mlplugin.training import invented, ordinary
+from mlplugin.training import invented
 
 STOCK = invented.Words(["garden", "river", "coffee", "market"], ["com", "co.uk"], [3, 1])
 
@@ -22,12 +22,3 @@ def test_without_words_there_are_no_dictionaries() -> None:
     names, heads = invented.families(1, 20, 10, invented.Words([], ["com"], [1]))
     assert names
     assert set(heads) == {invented.DGA}
-
-
-def test_odd_names_are_reproducible_and_valid() -> None:
-    names = ordinary.names(1, 900, ["example.org", "example.com"])
-    assert names == ordinary.names(1, 900, ["example.org", "example.com"])
-    assert len(names) > 600
-    assert all(canonical(name) == name for name in names)
-    assert any(name.endswith(".zen.spamhaus.org") for name in names)
-    assert any("_domainkey" in name for name in names)

@@ -1,0 +1,256 @@
+"""Registered domains that look made up: pinyin, digits, initials, companies, very long names."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Callable, Sequence
+
+from mlplugin.training.ordinary.parts import (
+    BASE36,
+    COUNTRIES,
+    HEX,
+    Maker,
+    address,
+    digits,
+    filled,
+    label_of,
+    text,
+)
+
+_PINYIN = tuple(
+    "zhong guo wang dian shang hai bei jing tian tao bao ming xin da xiao hua yun long feng jia "  # noqa: SIM905
+    "you le mei shi jie tong cheng gou wu che fang chan jin rong tou zi bo yi er san si liu qi "
+    "ba jiu shu xue sheng huo qiang zhao lian wei lin shan dong nan xi guang zhou shen zhen hang "
+    "su chun qing yang hong lan bai hei cai piao lv you ke jian kang yao pin dian ying yin yue "
+    "kuai bang ren min zheng fu she qu zhi neng dao hang xun kan ai hui tu pian ruan jian".split()
+)
+_INITIALS = "abcdefghijklmnopqrstuvwxyzbcdfgklmnprst"
+_TRADES = (
+    "group", "tech", "bank", "media", "soft", "net", "online", "shop", "bau", "cloud", "lab",
+    "labs", "digital", "systems", "solutions", "consult",
+    "logistics", "energy", "pharma", "motors", "auto", "travel", "news", "tv", "fm", "radio", "js",
+    "db", "api", "cdn", "io", "hub", "law", "med",
+    "insurance", "capital", "holding", "industries", "services", "data", "info", "web", "host",
+    "hosting", "store", "foods", "trade", "steel",
+)  # fmt: skip
+_SURNAMES = (
+    "mueller", "schmidt", "schneider", "hoffmann", "wagner", "becker", "krueger", "zimmermann",
+    "lehmann", "koehler", "dubois", "lefevre", "moreau", "garnier",
+    "rousseau", "rossi", "bianchi", "ferrari", "colombo", "ricci", "garcia", "fernandez",
+    "gonzalez", "jimenez", "dejong", "vandijk", "bakker", "jansen",
+    "peeters", "kowalski", "nowak", "wisniewski", "novak", "svoboda", "dvorak", "horvath", "nagy",
+    "johansson", "lindqvist", "nilsson", "hansen", "larsen",
+    "virtanen", "korhonen", "silva", "pereira", "oliveira", "papadopoulos", "ivanov", "petrov",
+    "shevchenko", "yilmaz", "kaya", "tanaka", "suzuki",
+    "nguyen", "oconnor", "macdonald", "thompson", "williams", "baxter", "whitfield", "ramirez",
+    "delacruz", "ionescu", "popescu", "jovanovic", "kovac",
+)  # fmt: skip
+_CRAFTS = (
+    "bau", "elektro", "sanitaer", "dachdecker", "tischlerei", "steuerberatung", "rechtsanwaelte",
+    "zahnarzt", "immobilien", "metallbau", "gartenbau", "spedition", "autohaus", "apotheke",
+    "physiotherapie",
+    "plomberie", "menuiserie", "avocats", "immobilier", "boulangerie", "transports", "assurances",
+    "idraulica", "serramenti", "costruzioni", "ristorante", "abogados", "inmobiliaria", "talleres",
+    "clinica",
+    "makelaardij", "installatietechniek", "advocaten", "tandarts", "schilderwerken", "budownictwo",
+    "kancelaria", "stavby", "autoservis", "bygg", "rakennus", "advocacia", "contabilidade", "kft",
+    "insaat",
+    "plumbing", "roofing", "dental", "accountants", "solicitors", "engineering", "construction",
+    "heating", "landscaping", "joinery", "veterinary", "estates", "upholstery", "scaffolding",
+    "flooring",
+)  # fmt: skip
+_FORMS = (
+    "gmbh", "kg", "ag", "partner", "co", "sarl", "srl", "sl", "bv", "sro", "ab", "oy", "ltda",
+    "ltd", "und-sohn", "et-fils", "e-figli", "y-asociados", "en-zonen", "group", "team",
+)  # fmt: skip
+_NEW = (
+    "xyz", "app", "dev", "io", "ai", "shop", "online", "site", "store", "tech", "cloud", "club",
+    "live", "news", "blog", "agency", "studio", "design", "digital", "world", "life", "today",
+    "group", "gmbh", "berlin", "hamburg", "koeln", "wien",
+    "paris", "amsterdam", "london", "nyc", "tokyo", "swiss", "bzh", "cat", "eus", "gal", "scot",
+    "wales", "art", "music", "film", "photo", "photography", "bike", "coffee", "pizza",
+    "restaurant", "recipes", "hotel", "travel", "tours", "health",
+    "clinic", "dental", "doctor", "fitness", "yoga", "academy", "school", "education",
+    "university", "law", "legal", "tax", "finance", "fund", "capital", "insure", "bank", "energy",
+    "solar", "green", "eco", "earth", "farm", "garden", "wine",
+    "beer", "fashion", "shoes", "jewelry", "toys", "games", "gg", "fun", "space", "zone", "wiki",
+    "page", "link", "click", "email", "network", "systems", "software", "tools", "codes", "build",
+    "works", "company", "team", "support", "ngo", "foundation",
+    "me", "tv", "fm", "cc", "co", "to", "sh", "so", "ly", "im", "is", "gl", "pw", "ws", "su", "la",
+    "vip", "top", "icu", "mobi", "biz", "info", "pro", "name", "aero", "museum", "post", "travel",
+    "asia",
+)  # fmt: skip
+_THINGS = (
+    "river", "stone", "amber", "oak", "maple", "north", "south", "blue", "red", "silver", "copper",
+    "fox", "wolf", "otter", "heron", "swift", "pixel", "paper", "ink", "brick", "lantern",
+    "harbor", "meadow", "valley", "summit", "orbit", "comet", "nova", "echo", "pulse",
+    "spark", "flow", "drift", "craft", "forge", "loom", "kiln", "bean", "leaf", "root", "seed",
+    "bloom", "petal", "honey", "sugar", "salt", "pepper", "lemon", "olive", "mint", "cocoa",
+    "velvet", "linen", "denim", "canvas", "mosaic", "prism", "vector", "matrix", "tensor",
+)  # fmt: skip
+_SERVICES = (
+    "www", "api", "cdn", "app", "mail", "static", "assets", "img", "internal", "prod", "staging",
+    "edge", "cache", "gateway", "proxy", "cluster", "service", "public", "private", "primary",
+    "replica", "metrics", "logs", "queue", "worker", "storage", "backup", "media",
+)  # fmt: skip
+_MORE = (
+    "the", "of", "and", "for", "in", "all", "our", "my", "on", "great", "little", "old", "new",
+    "best", "national", "international", "association", "society", "institute", "department",
+    "committee", "federation", "community", "library", "museum", "festival", "conference",
+    "research", "history", "science", "music", "childrens", "regional", "european", "american",
+    "heritage",
+)  # fmt: skip
+
+
+def pinyin(rng: random.Random, _: Sequence[str]) -> str:
+    """Chinese syllables, often with digits."""
+    suffix = rng.choice(("com", "com", "cn", "com.cn", "net", "net.cn", "cc", "org.cn", "top"))
+    form = rng.randrange(6)
+    syllables = "".join(rng.choices(_PINYIN, k=rng.randint(2, 4)))
+    if form == 0:
+        return f"{syllables}{rng.randint(1, 999)}.{suffix}"
+    if form == 1:
+        return f"{rng.randint(10, 9999)}{''.join(rng.choices(_PINYIN, k=2))}.{suffix}"
+    if form == 2:
+        firsts = (syllable[0] for syllable in rng.choices(_PINYIN, k=rng.randint(3, 6)))
+        return f"{''.join(firsts)}.{suffix}"
+    if form == 3:
+        host = rng.choice(("www", "m", "img", "bbs", "news", "static", "pic"))
+        return f"{host}.{syllables}.{suffix}"
+    if form == 4:
+        return f"{text(rng, 'abcdefghijklmnopqrstuvwxyz', 1, 2)}{syllables}.{suffix}"
+    return f"{syllables}.{suffix}"
+
+
+def numeric(rng: random.Random, _: Sequence[str]) -> str:
+    """Digits alone, or with a letter or two, a word, a year."""
+    suffix = rng.choice(("com", "com", "cn", "com.cn", "net", "cc", "org", "vip", "de"))
+    form = rng.randrange(5)
+    host = rng.choice(("", "", "www.", "m.", "img1."))
+    if form == 0:
+        return f"{host}{digits(rng, 4, 6)}.{suffix}"
+    if form == 1:
+        return f"{host}{rng.choice(string.ascii_lowercase)}{digits(rng, 3, 5)}.{suffix}"
+    if form == 2:
+        return f"{host}{digits(rng, 2, 4)}{text(rng, string.ascii_lowercase, 1, 3)}.{suffix}"
+    if form == 3:
+        return (
+            f"{host}{digits(rng, 1, 3)}{rng.choice(_THINGS)}{rng.choice(('', *_TRADES))}.{suffix}"
+        )
+    return f"{host}{rng.choice(_THINGS)}{rng.choice(('20', '19'))}{rng.randint(10, 99)}.{suffix}"
+
+
+def initials(rng: random.Random, _: Sequence[str]) -> str:
+    """Abbreviations, alone or before what the company does."""
+    suffix = rng.choice(("com", "com", "org", "net", "gov", "edu", "co.uk", *COUNTRIES))
+    letters = text(rng, _INITIALS, 2, 4)
+    form = rng.randrange(6)
+    host = rng.choice(("", "", "www.", "mail.", "cdn.", "portal."))
+    if form < 2:
+        return f"{host}{letters}.{suffix}"
+    if form == 2:
+        return f"{host}{letters}{rng.choice(_TRADES)}.{suffix}"
+    if form == 3:
+        return f"{host}{letters}-{rng.choice(_TRADES)}.{suffix}"
+    if form == 4:
+        return f"{host}{rng.choice(_THINGS)}{letters[:3]}.{suffix}"
+    return f"{host}{letters}{digits(rng, 1, 2)}.{suffix}"
+
+
+def short(rng: random.Random, _: Sequence[str]) -> str:
+    """One to three letters or digits."""
+    label = text(rng, BASE36, 1, 3)
+    suffix = rng.choice(("com", "co", "io", "me", "ly", "to", "net", "gg", "sh", "cc", *COUNTRIES))
+    host = rng.choice(("", "", "", "www.", "s.", "i.", "a.", "cdn.", "go."))
+    return f"{host}{label}.{suffix}"
+
+
+def company(rng: random.Random, _: Sequence[str]) -> str:
+    """A small firm: a surname, a trade and a legal form, with hyphens or without."""
+    parts = [rng.choice(_SURNAMES), rng.choice(_CRAFTS)]
+    form = rng.randrange(5)
+    if form == 0:
+        parts.reverse()
+    elif form == 1:
+        parts.append(rng.choice(_FORMS))
+    elif form == 2:
+        parts.insert(1, rng.choice(_SURNAMES))
+    elif form == 3:
+        parts = [parts[0], rng.choice(_FORMS)]
+    suffix = rng.choice(("com", "net", "co.uk", "com.br", "com.tr", *COUNTRIES))
+    host = rng.choice(("", "", "www.", "mail.", "webmail.", "shop."))
+    return f"{host}{rng.choice(('-', '-', '')).join(parts)}.{suffix}"
+
+
+def new_suffix(rng: random.Random, domains: Sequence[str]) -> str:
+    """A plain name under a newer or a fashionable suffix."""
+    suffix = rng.choice(_NEW)
+    form = rng.randrange(6)
+    host = rng.choice(("", "", "www.", "api.", "app.", "docs.", "blog."))
+    if form == 0:
+        return f"{host}{label_of(rng, domains)}.{suffix}"
+    if form == 1:
+        return f"{host}{rng.choice(_THINGS)}.{suffix}"
+    if form == 2:
+        return f"{host}{label_of(rng, domains)}-{rng.choice(_TRADES)}.{suffix}"
+    if form == 3:
+        return f"{host}{rng.choice(_SURNAMES)}.{suffix}"
+    if form == 4:
+        verb = rng.choice(("get", "try", "use", "my", "join", "hey", "go"))
+        return f"{host}{verb}{rng.choice(_THINGS)}.{suffix}"
+    return f"{host}{rng.choice(_THINGS)}-{rng.choice(_TRADES)}.{suffix}"
+
+
+def _deep(rng: random.Random, domain: str) -> str:
+    return ".".join([*rng.choices(_SERVICES, k=rng.randint(5, 22)), domain])
+
+
+def _sentence(rng: random.Random, domain: str) -> str:
+    # Fewer words without hyphens are what generators make.
+    count, joint = rng.choice(((rng.randint(5, 10), "-"), (rng.randint(8, 10), "")))
+    label = joint.join(rng.choice((*_MORE, *_THINGS)) for _ in range(count))[:63].rstrip("-")
+    suffix = rng.choice(("com", "org", "org.uk", "de", "net"))
+    return rng.choice((f"{label}.{domain}", f"{label}.{suffix}"))
+
+
+def _instances(rng: random.Random, domain: str) -> str:
+    first, second = rng.choices(_SERVICES, k=2)
+    parts = [f"{first}-{second}-{text(rng, HEX, 8, 10)}-{text(rng, BASE36, 5)}"]
+    parts += [f"{rng.choice(_THINGS)}-{rng.randint(1, 999)}" for _ in range(rng.randint(3, 8))]
+    return ".".join([*parts, domain])
+
+
+def _identifiers(rng: random.Random, domain: str) -> str:
+    parts = [
+        filled(rng, rng.choice(("{u}", "{h32}", "{h40}", "{n10}", "{x26}")), [domain])
+        for _ in range(rng.randint(2, 4))
+    ]
+    return ".".join([*parts, rng.choice(_SERVICES), domain])
+
+
+def _proxied(rng: random.Random, domain: str) -> str:
+    flat = f"{rng.choice(_SERVICES)}.{domain}".replace("-", "--").replace(".", "-")
+    proxy = rng.choice(("translate.goog", "cdn.ampproject.org", f"proxy.{domain}"))
+    return f"{flat[:60].rstrip('-')}.{proxy}"
+
+
+def _telling(rng: random.Random, domain: str) -> str:
+    first, second = rng.choices(_SERVICES, k=2)
+    return f"{address(rng)}.{text(rng, HEX, 32)}.{first}.{second}.{domain}"
+
+
+_LONG: tuple[Callable[[random.Random, str], str], ...] = (
+    _deep, _sentence, _sentence, _instances, _identifiers, _proxied, _telling,
+)  # fmt: skip
+
+
+def long(rng: random.Random, domains: Sequence[str]) -> str:
+    """A long name, up to what the DNS can hold."""
+    made = rng.choice(_LONG)(rng, rng.choice(domains))
+    while len(made) > 250:
+        made = made.split(".", 1)[1]
+    return made
+
+
+KINDS: tuple[Maker, ...] = (pinyin, numeric, initials, short, company, new_suffix, long)

@@ -1,0 +1,82 @@
+"""Odd ordinary names: valid, varied, the same for a seed, and none that the tests look at."""
+
+from __future__ import annotations
+
+import random
+
+import idna
+import pytest
+
+from mlplugin.qname import canonical
+from mlplugin.training import ordinary
+from mlplugin.training.ordinary import parts, scripts
+
+DOMAINS = [
+    "example.org",
+    "example.com",
+    "muster-firma.de",
+    "a.pl",
+    f"{'long-name-' * 6}end.co.uk",
+    "xn--mnchen-3ya.de",
+]
+
+
+def test_names_are_the_same_for_a_seed() -> None:
+    names = ordinary.names(1, 3000, DOMAINS)
+    assert names == ordinary.names(1, 3000, DOMAINS)
+    assert names != ordinary.names(2, 3000, DOMAINS)
+    assert len(set(names)) == len(names) > 2500
+
+
+@pytest.mark.parametrize("kind", range(len(ordinary.KINDS)))
+def test_every_kind_is_valid_and_varied(kind: int) -> None:
+    rng = random.Random(kind)
+    made = [ordinary.KINDS[kind](rng, DOMAINS) for _ in range(400)]
+    for name in made:
+        assert canonical(name) == name
+    assert len(set(made)) > 150
+
+
+def test_well_known_zones_are_there() -> None:
+    names = ordinary.names(1, 20_000, DOMAINS)
+    for end in (".zen.spamhaus.org", ".avqs.mcafee.com", ".cloudfront.net", ".xn--fiqs8s"):
+        assert any(name.endswith(end) for name in names), end
+    assert any("._domainkey." in name for name in names)
+    assert max(map(len, names)) > 180
+
+
+def test_every_script_is_there_and_stays_what_it_is() -> None:
+    rng = random.Random(1)
+    labels = [
+        label
+        for _ in range(3000)
+        for label in scripts.international(rng, DOMAINS).split(".")[:-1]
+        if label.startswith("xn--")
+    ]
+    text = "".join(idna.decode(label) for label in labels)
+    for start, end in (
+        ("α", "ω"), ("а", "я"), ("א", "ת"), ("ا", "ي"), ("अ", "ह"), ("ก", "ฮ"), ("一", "龥"),
+        ("ぁ", "ん"), ("ァ", "ン"), ("가", "힣"), ("ა", "ჰ"), ("ա", "ֆ"), ("à", "ÿ"), ("ক", "হ"),
+    ):  # fmt: skip
+        assert sum(start <= letter <= end for letter in text) > 20, (start, end)
+
+
+def test_fields_of_a_pattern() -> None:
+    rng = random.Random(1)
+    made = parts.filled(rng, "{h8}.{n3}-{x5}.{l2}.{b9}.{a}.{u}.{d}", ["example.org"])
+    hexes, numbers, letters, base32, *address, uuid, _, _ = made.split(".")
+    assert len(hexes) == 8
+    assert int(hexes, 16) >= 0
+    assert len(numbers) == 9
+    assert numbers[:3].isdigit()
+    assert letters.isalpha()
+    assert set(base32) <= set(parts.BASE32)
+    assert [0 <= int(part) <= 255 for part in address] == [True] * 4
+    assert len(uuid) == 36
+    assert 4 <= len(parts.filled(rng, "{x4-7}", [])) <= 7
+
+
+@pytest.mark.parametrize("pattern", ["{q8}", "{h}", "{n1-x}"])
+def test_an_unknown_field_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"field"):
+        parts.filled(random.Random(1), pattern, [])
