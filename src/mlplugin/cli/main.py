@@ -41,6 +41,7 @@ COMMANDS = {
     "check": Entry("mlplugin.cli.check:check", "Check the configuration and the model."),
     "selftest": Entry("mlplugin.cli.selftest:selftest", "See whether detection works, end to end."),
     "coredns": Entry("mlplugin.cli.coredns:coredns", "Run the bundled CoreDNS as it is."),
+    "feeds": Entry("mlplugin.cli.feeds:feeds", "Fetch public lists as labelled names."),
     "train": Entry("mlplugin.cli.train:train", "Fit a model."),
     "evaluate": Entry("mlplugin.cli.evaluate:evaluate", "Measure a model."),
     "models": Entry("mlplugin.cli.models:models", "List the models that are here."),

@@ -1,0 +1,1 @@
+"""Public feeds and popularity lists: what there is, fetching them, and labelled files of them."""
