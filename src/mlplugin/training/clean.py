@@ -98,11 +98,8 @@ def standing(data: Labelled, splits: Splits, rules: Rules) -> Standing:
 def _lists(data: Labelled, table: dict[str, Source]) -> list[tuple[Source, Mask]]:
     """Each list that has a vote, with which values of the source column name it."""
     parts = [split(text, table) for text in data.sources]
-    return [
-        (source, np.array([source in part for part in parts], np.bool_))
-        for source in table.values()
-        if source.kind in VOTERS
-    ]
+    named = dict.fromkeys(source for part in parts for source in part if source.kind in VOTERS)
+    return [(source, np.array([source in part for part in parts], np.bool_)) for source in named]
 
 
 def _is_www(data: Labelled, splits: Splits) -> Mask:
