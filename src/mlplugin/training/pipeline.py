@@ -68,13 +68,13 @@ class Trained:
     cross_checked: dict[str, float]
 
 
-def prepare(folder: Path) -> Prepared:
-    """Read and clean a folder of labelled names.
+def prepare(folder: Path, tell: Tell = lambda _: None) -> Prepared:
+    """Read and clean a folder of labelled names; rows that cannot be used are told of.
 
     Raises:
         UsageError: if the folder does not hold what is needed.
     """
-    data, rules = read(folder), suffixes.bundled()
+    data, rules = read(folder, tell), suffixes.bundled()
     if not (data.target == BENIGN).any() or not (data.target != BENIGN).any():
         raise UsageError(f"{folder}: both benign and malicious names are needed")
     return prepared(data, split(data.names, rules), rules)

@@ -52,7 +52,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     if order.out.exists() and any(order.out.iterdir()):
         raise UsageError(f"{order.out} is not empty: name a new directory for the model")
     tell(f"reading {order.data}")
-    ready = pipeline.prepare(order.data)
+    ready = pipeline.prepare(order.data, tell)
     trained = pipeline.train(ready, ready.trainable, order.recipe, tell)
     created = order.created or timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
