@@ -41,6 +41,17 @@ class Budget:
             raise FeedError(f"it unpacks to more than {self._most:,} bytes")
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell of a faulty archive in our words."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise FeedError("its archive is damaged or cut short") from error
+    except (NotImplementedError, RuntimeError) as error:
+        raise FeedError("its archive is encrypted or packed in a way that is not known") from error
+
+
 class _Counted(io.RawIOBase):
     """A stream whose bytes are counted."""
 
@@ -55,7 +66,8 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         """Read some bytes, and count them."""
         view = memoryview(buffer)  # type: ignore[arg-type]
-        block = self._inner.read(len(view))
+        with _told():
+            block = self._inner.read(len(view))
         self._budget.spend(len(block))
         view[: len(block)] = block
         return len(block)
@@ -72,28 +84,25 @@ def members(path: Path, pattern: str, budget: Budget) -> Iterator[tuple[str, io.
     Raises:
         FeedError: if it is damaged, is a web page, holds no such file or too much.
     """
-    try:
-        with path.open("rb") as raw:
-            head = raw.read(HEAD)
-            raw.seek(0)
-            if head.startswith((ZIP, EMPTY_ZIP)):
-                yield from _zipped(raw, pattern, budget)
-            elif head.startswith(GZIP):
-                with gzip.GzipFile(fileobj=raw) as stream:
-                    yield path.name, _counted(stream, budget)
-            else:
-                _refuse_pages(head)
-                yield path.name, _counted(raw, budget)
-    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise FeedError("its archive is damaged or cut short") from error
-    except (NotImplementedError, RuntimeError) as error:
-        raise FeedError("its archive is encrypted or packed in a way that is not known") from error
+    with path.open("rb") as raw:
+        head = raw.read(HEAD)
+        raw.seek(0)
+        if head.startswith((ZIP, EMPTY_ZIP)):
+            yield from _zipped(raw, pattern, budget)
+        elif head.startswith(GZIP):
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield path.name, _counted(stream, budget)
+        else:
+            _refuse_pages(head)
+            yield path.name, _counted(raw, budget)
 
 
 def _zipped(
     raw: IO[bytes], pattern: str, budget: Budget
 ) -> Iterator[tuple[str, io.BufferedReader]]:
-    with zipfile.ZipFile(raw) as archive:
+    with _told():
+        archive = zipfile.ZipFile(raw)
+    with archive:
         found = [one for one in archive.infolist() if not one.is_dir()]
         if len(found) > MOST_MEMBERS:
             raise FeedError(f"its archive has {len(found):,} files, which is too many")
@@ -101,7 +110,9 @@ def _zipped(
         if not wanted:
             raise FeedError(f"its archive holds no file {pattern}")
         for one in sorted(wanted, key=lambda info: info.filename):
-            with archive.open(one) as stream:
+            with _told():
+                stream = archive.open(one)
+            with stream:
                 yield one.filename, _counted(stream, budget)
 
 

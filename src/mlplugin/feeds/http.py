@@ -118,9 +118,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         """Refuse what is not https; a loopback server may stay on loopback."""
         if not _allowed(newurl) or (_is_loopback(newurl) and not _is_loopback(req.full_url)):
             host = urllib.parse.urlsplit(newurl).hostname
+            fp.close()
             raise FeedError(f"it redirects to {host}, which is not https")
         self._done += 1
         if self._done > self._most:
+            fp.close()
             raise FeedError(f"more than {self._most} redirects")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
