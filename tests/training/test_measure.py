@@ -25,16 +25,6 @@ def test_area_by_hand() -> None:
     assert measure.area(np.array([1.0]), np.array([1.0, 1.0])) == 0.5
 
 
-def test_macro_counts_each_family_once() -> None:
-    def row(value: float) -> dict[str, object]:
-        rates = {"1.00%": value, "0.10%": value, "0.01%": value}
-        return {"overall": rates, "own": rates, "suspicious or worse": value}
-
-    found = {"dga_random: a": row(1.0), "dga_random: b": row(0.0), "mal_scam": row(0.7)}
-    assert measure.macro(found)["dga_random"]["overall"]["0.10%"] == 0.5
-    assert set(measure.macro(found)) == {"dga_random"}
-
-
 def test_suffix_odds_learn_from_the_training_rows_only() -> None:
     rule = np.array([0, 0, 1, 1, 1, -1], np.int32)
     target = np.array([-1, -1, 3, 3, 3, -1], np.int8)

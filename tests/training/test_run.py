@@ -16,7 +16,7 @@ import pytest
 
 from mlplugin.errors import UsageError
 from mlplugin.model import load
-from mlplugin.training import datasets, evaluation, pipeline, quantise
+from mlplugin.training import datasets, evaluation, listing, pipeline, quantise
 from mlplugin.training.names import from_texts
 from mlplugin.training.run import Order, run
 from tests.training.conftest import SMALL, benign, noise
@@ -51,7 +51,10 @@ def digest(folder: Path) -> str:
 def test_the_directory_is_whole(trained: tuple[Path, dict[str, Any]]) -> None:
     out, metrics = trained
     names = {path.name for path in out.iterdir()}
-    assert names == {"config.json", "weights.safetensors", "metrics.json", "README.md"}
+    assert names == {
+        *("config.json", "weights.safetensors", "metrics.json", "README.md"),
+        *("roc.svg", "reliability.svg", "families.svg"),
+    }
     assert load(out).version == "2026.1.0"
     assert json.loads((out / "metrics.json").read_text()) == metrics
 
@@ -161,12 +164,16 @@ def test_evaluate_agrees_with_the_training_run(
     labelled: Path, log: Path, trained: tuple[Path, dict[str, Any]]
 ) -> None:
     out, metrics = trained
-    measured = evaluation.evaluate(out, labelled, (log,))
-    for key in ("false_positives", "finds", "macro", "traffic"):
+    measured = evaluation.evaluate(evaluation.Request(out, labelled, (log,)))
+    sections = (
+        *("model", "false_positives", "population", "score_scale", "finds", "macro", "roc"),
+        *("reputation_effect", "traffic", "goals"),
+    )
+    for key in sections:
         assert measured[key] == metrics[key]
-    rows = list(evaluation.rows(measured))
+    rows = list(listing.rows(measured))
     assert {row["set"] for row in rows} >= {"clean, unseen domains", "dga_random: alpha"}
-    assert all(set(row) <= set(evaluation.COLUMNS) for row in rows)
+    assert all(set(row) <= set(listing.COLUMNS) for row in rows)
 
 
 def test_a_directory_in_use_is_left_alone(labelled: Path, tmp_path: Path) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from mlplugin.training import card_holdouts as held
+from mlplugin.training.false_alarms import MALICIOUS, SUSPICIOUS
+from mlplugin.training.markdown import percent, span, table
 
-def card(metrics: dict[str, Any]) -> str:
-    """The ``README.md`` of a model directory."""
+
+def card(metrics: dict[str, Any], plots: Sequence[str] = ()) -> str:
+    """The ``README.md`` of a model directory.
+
+    Args:
+        metrics: all that was measured, as ``metrics.json`` has it.
+        plots: names of the files beside it that show some of it.
+    """
     parts = [
         _head(metrics),
+        held.goals(metrics),
         _clean(metrics),
-        _found(metrics),
+        _scale(metrics, plots),
+        _reputation(metrics),
+        _found(metrics, plots),
+        held.holdouts(metrics),
         _new(metrics),
         _traffic(metrics),
         _cost(metrics),
@@ -20,18 +33,6 @@ def card(metrics: dict[str, Any]) -> str:
         _sources(metrics),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, the first column left, the others right."""
-    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines)
-
-
-def percent(value: float) -> str:
-    """A share in per cent, with as many digits as a small one needs."""
-    return f"{value * 100:.1f}" if value >= 0.02 else f"{value * 100:.3f}"
 
 
 def _head(metrics: dict[str, Any]) -> str:
@@ -52,40 +53,110 @@ Scores are -10 log10 of the share of clean names that score as high: suspicious 
 (one clean name in 1,000), malicious from 37 (one in 5,000). They are calibrated on names whose
 registered domain, one of a held-out {share:.0%}, was never trained on. All figures are
 per cent unless they say otherwise, and none of the names that they count was trained on, except
-where a set says "seen", "odd" or "traffic"."""
+where a set says "seen", "odd" or "traffic". What stands between brackets or after a share is its
+95 % interval: names of one registered domain count as one observation.
+
+The weights that were measured have the SHA-256 `{metrics["model"]["weights_sha256"]}`."""
 
 
 def _clean(metrics: dict[str, Any]) -> str:
+    heads = ["names", "suspicious or worse", "95 %", "malicious", "95 %"]
+    halves = [_alarms(name, row) for name, row in metrics["population"].items()]
+    sets = [
+        [*_alarms(name, row), percent(row["model alone, 30 or more"]), f"{row['trained on']:,}"]
+        for name, row in metrics["false_positives"].items()
+    ]
+    return (
+        "## False positives of the shipped thresholds\n\n"
+        "Clean names are those that several popularity lists hold and no feed does. Nothing can be "
+        "known of a domain that is new, so that names under unseen domains are judged without "
+        "reputation here; host names that are really queried are judged as shipped.\n\n"
+        + table(["clean names", *heads], halves)
+        + "\n\nEvery set of benign names as shipped, reputation and all:\n\n"
+        + table(
+            ["benign names", *heads, "suspicious, no reputation", "names trained on"],
+            sets,
+        )
+    )
+
+
+def _alarms(name: str, row: dict[str, Any]) -> list[str]:
+    spans = row["interval"]
+    return [
+        name,
+        f"{row['names']:,}",
+        percent(row[SUSPICIOUS]),
+        span(spans[SUSPICIOUS]),
+        percent(row[MALICIOUS]),
+        span(spans[MALICIOUS]),
+    ]
+
+
+def _scale(metrics: dict[str, Any], plots: Sequence[str]) -> str:
     rows = [
         [
             name,
-            f"{row['names']:,}",
-            percent(row["suspicious or worse"]),
-            percent(row["malicious"]),
-            percent(row["model alone, 30 or more"]),
+            str(point["score"]),
+            percent(point["expected"]),
+            percent(point["observed"]),
+            span(point["interval"]),
         ]
-        for name, row in metrics["false_positives"].items()
+        for name, points in metrics["score_scale"].items()
+        for point in points
+        if point["score"] in {20, 30, 37, 40}
     ]
-    heads = [
-        "benign names",
-        "names",
-        "suspicious or worse",
-        "malicious",
-        "suspicious, no reputation",
-    ]
-    reputation = metrics["reputation"]
     return (
-        "## False positives of the shipped thresholds\n\n"
-        + table(heads, rows)
-        + "\n\nThe two sets called clean are also those that the scores are calibrated on. With "
-        "each half of them scored by a calibration of the other half, "
+        "## What a score promises, and what it keeps\n\n"
+        + table(["clean names", "score", "promised", "observed", "95 %"], rows)
+        + "\n\nThe scores are calibrated on these two sets. With each half of them scored by a "
+        "calibration of the other half, "
         + ", ".join(
             f"a score of {nominal} is worth {worth:.1f}"
             for nominal, worth in metrics["cross_checked_scores"].items()
         )
-        + f".\n\nReputation: {reputation['domains']:,} registered domains that at least "
-        f"{reputation['votes']} popularity or reference lists hold, years apart, and no feed does; "
-        "never shared hosting. They are judged before the model."
+        + "."
+        + held.scale(metrics)
+        + _shown("reliability.svg", "Promised against observed false positives", plots)
+    )
+
+
+def _shown(name: str, text: str, plots: Sequence[str]) -> str:
+    return f"\n\n![{text}]({name})" if name in plots else ""
+
+
+def _reputation(metrics: dict[str, Any]) -> str:
+    about, effect = metrics["reputation"], metrics["reputation_effect"]
+    gain = [
+        [
+            name,
+            percent(row["passed"]),
+            percent(row["flagged without"]),
+            percent(row["flagged with"]),
+        ]
+        for name, row in effect["gain"].items()
+    ]
+    harm = [
+        [
+            name,
+            f"{row['names']:,}",
+            percent(row["passed"]),
+            span(row["interval"]),
+            percent(row["passed that the model flags"]),
+        ]
+        for name, row in effect["harm"].items()
+    ]
+    return (
+        f"## Reputation\n\n{about['domains']:,} registered domains that at least "
+        f"{about['votes']} popularity or reference lists hold, years apart, and no feed does; "
+        "never shared hosting. They are judged before the model. What that spares:\n\n"
+        + table(["benign names", "passed", "flagged without it", "flagged with it"], gain)
+        + "\n\nWhat it lets through, of names as the feeds have them, good sites that were "
+        "broken into among them:\n\n"
+        + table(
+            ["malicious names", "names", "passed", "95 %", "passed that the model flags"],
+            harm,
+        )
+        + held.passed(metrics)
     )
 
 
@@ -95,19 +166,21 @@ def _rates(found: dict[str, Any]) -> list[list[str]]:
             name,
             f"{row['names']:,}",
             *(percent(value) for value in row["overall"].values()),
-            percent(row["own"]["0.10%"]),
+            *(percent(value) for value in row["own"].values()),
+            percent(row["own, no suffix"]["0.10%"]),
             percent(row["floor"]["0.10%"]),
             f"{row['auc']:.3f}",
-            percent(row["suspicious or worse"]),
-            percent(row["malicious"]),
+            f"{percent(row[SUSPICIOUS])} ({span(row['interval'][SUSPICIOUS])})",
+            percent(row[MALICIOUS]),
         ]
         for name, row in found.items()
     ]
 
 
 _HEADS = [
-    "set", "names", "at 1 %", "at 0.1 %", "at 0.01 %", "own head, 0.1 %", "suffix only, 0.1 %",
-    "AUC", "suspicious or worse", "malicious",
+    "set", "names", "at 1 %", "at 0.1 %", "at 0.01 %", "own head, 1 %", "own head, 0.1 %",
+    "own head, 0.01 %", "own head without suffix, 0.1 %", "suffix only, 0.1 %", "AUC",
+    "suspicious or worse", "malicious",
 ]  # fmt: skip
 
 
@@ -118,33 +191,37 @@ def _macro(macro: dict[str, Any]) -> str:
             str(row["families"]),
             *(percent(value) for value in row["overall"].values()),
             percent(row["own"]["0.10%"]),
-            percent(row["suspicious or worse"]),
+            f"{percent(row[SUSPICIOUS])} ({span(row['interval'][SUSPICIOUS])})",
+            percent(row[MALICIOUS]),
         ]
         for name, row in macro.items()
     ]
     heads = ["mean of families", "families", "at 1 %", "at 0.1 %", "at 0.01 %", "own head, 0.1 %",
-             "suspicious or worse"]  # fmt: skip
+             "suspicious or worse", "malicious"]  # fmt: skip
     return table(heads, rows) if rows else ""
 
 
-def _found(metrics: dict[str, Any]) -> str:
+def _found(metrics: dict[str, Any], plots: Sequence[str]) -> str:
     return (
         "## What it finds: new registered domains of known families and sources\n\n"
         "Found at a false-positive rate on clean names under unseen domains: by the overall "
-        "score, by the score of the set's own threat, by the public suffix alone (the floor), "
-        "and as shipped.\n\n"
+        "score, by the score of the set's own threat with a threshold of its own, by the same "
+        "without all that the public suffix says, by the public suffix alone (the floor), and as "
+        "shipped.\n\n"
         + table(_HEADS, _rates(metrics["finds"]))
         + "\n\n"
         + _macro(metrics["macro"])
+        + _shown("roc.svg", "Finds at every rate of false positives", plots)
+        + _shown("families.svg", "Finds by family", plots)
     )
 
 
 def _new(metrics: dict[str, Any]) -> str:
     probe = metrics.get("probe")
-    if not probe:
+    if not probe or "families" in held.summary(metrics):
         return ""
     text = (
-        "## What it finds of the truly new\n\nA second model of the same recipe was trained "
+        "## What a probe finds of the truly new\n\nA second model of the same recipe was trained "
         f"without these generators: {', '.join(probe['families_held_out']) or 'none'}"
     )
     if probe["first_seen_from"]:
@@ -157,18 +234,12 @@ def _traffic(metrics: dict[str, Any]) -> str:
     if not metrics["traffic"]:
         return ""
     rows = [
-        [
-            name,
-            f"{row['queries']:,}",
-            f"{row['names']:,}",
-            str(row["flagged_names"]),
-            f"{row['suspicious_or_worse_per_million']:,.1f}",
-            f"{row['malicious_per_million']:,.1f}",
-        ]
+        _asked(title, part)
         for name, row in metrics["traffic"].items()
+        for title, part in ((name, row), (f"{name}, new domains", row["under new domains"]))
     ]
     heads = ["log", "queries", "names", "names flagged", "suspicious or worse per million queries",
-             "malicious per million queries"]  # fmt: skip
+             "95 %", "malicious per million queries", "suspicious or worse, by name"]  # fmt: skip
     listed = [
         f"- {name}: " + ", ".join(f"`{text}` ({count})" for text, count in row["examples"].items())
         for name, row in metrics["traffic"].items()
@@ -177,11 +248,26 @@ def _traffic(metrics: dict[str, Any]) -> str:
     text = "## False alarms in real traffic, weighted by query\n\n" + table(heads, rows)
     text += (
         "\n\nReal traffic is scarce: a log from which names were taken into training, as the file "
-        "`benign_traffic` may have been, shows what is known, not what is new."
+        "`benign_traffic` may have been, shows what is known, not what is new. New domains are "
+        "those that no name trained on is under."
     )
     return text + (
         "\n\nFlagged, with the number of queries:\n\n" + "\n".join(listed) if listed else ""
     )
+
+
+def _asked(title: str, row: dict[str, Any]) -> list[str]:
+    low, high = row["interval"]["suspicious_or_worse_per_million"]
+    return [
+        title,
+        f"{row['queries']:,}",
+        f"{row['names']:,}",
+        str(row["flagged_names"]),
+        f"{row['suspicious_or_worse_per_million']:,.1f}",
+        f"{low:,.1f} to {high:,.1f}",
+        f"{row['malicious_per_million']:,.1f}",
+        percent(row["suspicious_or_worse_by_name"]),
+    ]
 
 
 def _cost(metrics: dict[str, Any]) -> str:

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mlplugin.training import holdouts, measure, pipeline, traffic
+import numpy as np
+
+from mlplugin.errors import UsageError
+from mlplugin.training import (
+    datasets,
+    false_alarms,
+    finds,
+    goals,
+    holdouts,
+    measure,
+    pipeline,
+    refits,
+    summary,
+    traffic,
+)
+from mlplugin.training.checkpoint import digests
+from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
-
-COLUMNS = (
-    "set", "threat", "names", "suspicious", "malicious",
-    "found_1", "found_0.1", "found_0.01", "own_0.1", "floor_0.1", "auc",
-)  # fmt: skip
+from mlplugin.training.write import write_json
 
 
-def evaluate(model: Path, data: Path, logs: tuple[Path, ...] = ()) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        model: the model directory.
+        data: folder of labelled names.
+        logs: captures or logs of benign traffic, to count false alarms in.
+        kinds: hold-outs to fit anew for, of :data:`holdouts.KINDS`.
+        seeds: how often each.
+        passes: of these fits; those of the model's recipe if None.
+        report: where everything goes, after each part; one of the same model, data and recipe
+            is gone on with.
+    """
+
+    model: Path
+    data: Path
+    logs: tuple[Path, ...] = ()
+    kinds: tuple[str, ...] = ()
+    seeds: int = 1
+    passes: int | None = None
+    report: Path | None = None
+
+
+def evaluate(request: Request, tell: pipeline.Tell = lambda _: None) -> dict[str, Any]:
     """Everything that is measured of a model.
 
     Sets of malicious names and those called unseen hold only registered domains of the tenth
@@ -23,51 +62,96 @@ def evaluate(model: Path, data: Path, logs: tuple[Path, ...] = ()) -> dict[str, 
 
     Raises:
         ModelError: if the model is missing or damaged.
-        UsageError: if the data cannot be read.
+        UsageError: if the data cannot be read, or the report is something else.
+        OSError: if the report cannot be written.
     """
-    judge = judge_of(model)
-    ready = pipeline.prepare(data)
+    judge, model = judge_of(request.model), identity(request.model)
+    recipe = recipe_of(request.model, request.passes)
+    wanted = {"model": model, "data": digests(datasets.labelled_files(request.data))}
+    before = _before(request.report, wanted, recipe)
+    tell(f"reading {request.data}")
+    ready = pipeline.prepare(request.data, tell)
     about = holdouts.subject(ready, ready.trainable)
-    found = measure.finds(judge, about, ready.unseen)
+    tell("measuring the model on names under unseen domains")
+    report = {**wanted, **measured(judge, about, request.logs, ready)}
+
+    def keep(section: dict[str, Any]) -> None:
+        report["holdouts"] = section
+        report["goals"] = goals.measured(report)
+        if request.report is not None:
+            _write(request.report, report)
+
+    keep(before)
+    if request.kinds:
+        plan = refits.Plan(request.kinds, request.seeds, recipe)
+        refits.run(ready, plan, before, keep, tell)
+    return report
+
+
+def measured(
+    judge: measure.Judge, about: measure.Subject, logs: Sequence[Path], ready: pipeline.Prepared
+) -> dict[str, Any]:
+    """All that one model shows on the names under unseen domains, and in logs."""
+    benign = measure.judged_benign(judge, about)
+    reference = finds.Reference(benign, about)
+    sets = finds.judged_malicious(judge, about, about.unseen)
+    found = finds.finds(sets, about, reference)
+    malicious = about.data.target != datasets.BENIGN
+    domains = np.unique(about.domain[about.trained])
     return {
-        "false_positives": measure.false_positives(judge, about),
+        "false_positives": false_alarms.false_positives(benign, about),
+        "population": false_alarms.population(benign, about),
+        "score_scale": false_alarms.score_scale(benign, about),
         "finds": found,
-        "macro": measure.macro(found),
-        "traffic": {path.name: traffic.alarms(judge, path) for path in logs},
+        "macro": finds.macro(found),
+        "roc": {"rates": list(finds.GRID), **finds.curves(sets, about, reference)},
+        "reputation_effect": false_alarms.reputation(judge, benign, about, malicious),
+        "traffic": traffic.of_logs(judge, logs, traffic.Known(ready.rules, domains)),
     }
 
 
-def rows(measured: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What was measured as one flat row a set, shares between 0 and 1."""
-    for name, values in measured["false_positives"].items():
-        yield {
-            "set": name,
-            "threat": None,
-            "names": values["names"],
-            "suspicious": values["suspicious or worse"],
-            "malicious": values["malicious"],
-        }
-    for name, values in measured["finds"].items():
-        yield {
-            "set": name,
-            "threat": values["threat"],
-            "names": values["names"],
-            "suspicious": values["suspicious or worse"],
-            "malicious": values["malicious"],
-            **_rates("found", values["overall"]),
-            "own_0.1": values["own"]["0.10%"],
-            "floor_0.1": values["floor"]["0.10%"],
-            "auc": values["auc"],
-        }
-    for name, values in measured["traffic"].items():
-        yield {
-            "set": f"queries of {name}",
-            "threat": None,
-            "names": values["names"],
-            "suspicious": values["suspicious_or_worse_per_million"] / 1e6,
-            "malicious": values["malicious_per_million"] / 1e6,
-        }
+def identity(folder: Path) -> dict[str, str]:
+    """Which model it is: its version, and the SHA-256 of its configuration and its weights."""
+    raw = (folder / "config.json").read_bytes()
+    config = json.loads(raw)
+    return {
+        "version": config["version"],
+        "config_sha256": hashlib.sha256(raw).hexdigest(),
+        "weights_sha256": config["weights"]["sha256"],
+    }
 
 
-def _rates(name: str, values: dict[str, float]) -> dict[str, float]:
-    return {f"{name}_{float(rate[:-1]):g}": value for rate, value in values.items()}
+def recipe_of(folder: Path, passes: int | None) -> Recipe:
+    """The recipe that a model directory tells of, the usual one if it tells of none."""
+    try:
+        told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError):
+        told = {}
+    names = {field.name for field in fields(Recipe)}
+    recipe = Recipe(**{name: value for name, value in told.items() if name in names})
+    return recipe if passes is None else replace(recipe, passes=passes)
+
+
+def _before(path: Path | None, wanted: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The hold-outs that a report has of this model, data and recipe; none if it has none."""
+    empty: dict[str, Any] = {"recipe": refits.plain(recipe), "fits": {}, "summary": summary.of({})}
+    if path is None or not path.exists():
+        return empty
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        same = all(report[key] == value for key, value in wanted.items())
+        section: dict[str, Any] = report["holdouts"]
+        same &= section["recipe"] == refits.plain(recipe)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is there and no report of an evaluation; name another file"
+        ) from error
+    return section if same else empty
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    """Write beside it and put in place, so that an interruption leaves the last whole report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(path.name + ".new")
+    write_json(half, report)
+    half.replace(path)

@@ -2,25 +2,212 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlplugin.training import fit, measure, suffixes, write
-from mlplugin.training.datasets import Labelled
+from mlplugin.errors import UsageError
+from mlplugin.training import clean, finds, fit, measure, pipeline, suffixes, write
+from mlplugin.training.datasets import BENIGN, Labelled, Splits
 from mlplugin.training.judging import judge_of
 from mlplugin.training.pipeline import Mask, Prepared, Tell, train
+from mlplugin.training.sources import known, split
 
 HELD_FAMILIES = 3  # one family in three
+FOLDS = 4  # of families: each misses a quarter of the lineages
+BIG_SOURCES = 5
+FEWEST_OF_SOURCE = 100  # names that it alone has
+KINDS = ("domains", "families", "dates", "sources", "odd")
+
+# Generators that are one another's offspring, and names for the same one.
+_LINEAGES = {
+    "gameoverzeus": "zeus", "newgoz": "zeus", "murofet": "zeus", "gameover": "zeus",
+    "ursnif": "gozi", "isfb": "gozi", "qbot": "qakbot", "bebloh": "shiotob",
+    "urlzone": "shiotob", "downadup": "conficker", "gspy": "emotet", "heodo": "emotet",
+}  # fmt: skip
 
 
-def subject(ready: Prepared, train_rows: Mask) -> measure.Subject:
+@dataclass(frozen=True)
+class Part:
+    """One hold-out: a model is fitted without some rows and measured on names that are new to it.
+
+    Attributes:
+        name: of the whole to which it belongs, such as ``families``.
+        label: of this part alone.
+        dropped: rows that the model must know nothing of.
+        tested: malicious rows to measure on, if their registered domain was not trained on.
+        told: what is held out, in words.
+        unseen: rows whose registered domain is held out, where it is not the usual tenth.
+    """
+
+    name: str
+    label: str
+    dropped: Mask
+    tested: Mask
+    told: list[str]
+    unseen: Mask | None = None
+
+
+def parts(ready: Prepared, kinds: Sequence[str], seed: int) -> Iterator[Part]:
+    """The hold-outs of these kinds, one after the other; ``seed`` chooses what is left to chance.
+
+    Raises:
+        UsageError: if a kind is not known.
+    """
+    makers = {
+        "domains": lambda: iter([domains(ready, seed)]),
+        "families": lambda: families(ready, seed),
+        "dates": lambda: dates(ready),
+        "sources": lambda: sources(ready),
+        "odd": lambda: iter([odd(ready)]),
+    }
+    for kind in kinds:
+        if kind not in makers:
+            raise UsageError(f"no hold-out is called {kind}; there are {', '.join(makers)}")
+        yield from makers[kind]()
+
+
+def domains(ready: Prepared, seed: int) -> Part:
+    """Another tenth of all registered domains, which neither the fit nor the calibration sees."""
+    turned = (ready.splits.domain + np.uint64(seed)) * np.uint64(0xD1B54A32D192ED03)
+    held = clean.held_out(turned, pipeline.UNSEEN_SHARE)
+    told = [f"{pipeline.UNSEEN_SHARE:.0%} of all registered domains, tenth {seed}"]
+    return Part("domains", "domains", held, held & (ready.data.target != BENIGN), told, held)
+
+
+def lineage(family: str) -> str:
+    """The generator that a family or a variant of it goes back to; empty for no family."""
+    word = re.split("[-_]", family.lower(), maxsplit=1)[0]
+    return _LINEAGES.get(word, word)
+
+
+def families(ready: Prepared, seed: int) -> Iterator[Part]:
+    """Every lineage missing once, in ``FOLDS`` parts; then a word list whose generator is known.
+
+    Names of generators that no family is known of go too: they may be of the missing ones.
+    """
+    data = ready.data
+    of = np.array([lineage(name) for name in data.families])
+    generated = data.of_file("dga")
+    nameless = generated & (of == "")[data.family]
+    for number, missing in enumerate(_folds(data, of, generated & ~nameless)):
+        rows = np.isin(of, missing)[data.family] & (data.target != BENIGN)
+        label = f"families, part {number + 1} of {FOLDS}"
+        yield Part("families", label, rows | nameless, rows & generated, missing)
+    variants = _variants(data, seed)
+    if variants:
+        chosen = np.isin(np.array(data.families), variants)[data.family] & generated
+        # a family without a variant may hold words of any list
+        doubtful = np.isin(np.array(data.families), [lineage(name) for name in variants])
+        rows = chosen | nameless | (doubtful[data.family] & (data.target != BENIGN))
+        yield Part("word list", "word list", rows, chosen, variants)
+
+
+def _folds(data: Labelled, of: np.ndarray[Any, Any], rows: Mask) -> list[list[str]]:
+    """Lineages dealt out by hash; those of each file in turn, so that no fold has all of one."""
+    folds: list[list[str]] = [[] for _ in range(FOLDS)]
+    dealt = 0
+    done: set[str] = set()
+    for code in np.unique(data.file[rows]):
+        found = set(of[np.unique(data.family[rows & (data.file == code)])].tolist()) - done
+        for name in sorted(found, key=suffixes.fnv64):
+            folds[dealt % FOLDS].append(name)
+            dealt += 1
+        done |= found
+    return [sorted(fold) for fold in folds if fold]
+
+
+def _variants(data: Labelled, seed: int) -> list[str]:
+    """One variant of each dictionary lineage that has several, another one for each seed."""
+    codes = np.unique(data.family[data.of_file("dga_dictionary")])
+    named: dict[str, list[str]] = {}
+    for name in sorted(data.families[code] for code in codes):
+        if "-" in name:
+            named.setdefault(lineage(name), []).append(name)
+    several = [names for names in named.values() if len(names) > 1]
+    return [names[(seed - 1) % len(names)] for names in several]
+
+
+def dates(ready: Prepared) -> Iterator[Part]:
+    """Names first seen after the turning day, twice.
+
+    Once nothing of that day or later is known. Then lists of one date are known, as they are
+    when a model ships; they may hold earlier names of the same campaigns.
+    """
+    data = ready.data
+    day = turning_day(data)
+    if day is None:
+        return
+    late = later(data, day)
+    real = late & ~_list_days(data)
+    told = [f"first seen from {day}"]
+    yield Part("dates", "dates", late, real, told)
+    if (late & ~real).any():
+        name = "dates, lists kept"
+        yield Part(name, name, real, real, [*told, "but for lists of one date"])
+
+
+def _list_days(data: Labelled) -> Mask:
+    dated = data.of_file("mal") & ~np.isnat(data.first_seen)
+    days, counts = np.unique(data.first_seen[dated], return_counts=True)
+    return dated & np.isin(data.first_seen, days[counts >= max(dated.sum() // 20, 1)])
+
+
+def sources(ready: Prepared) -> Iterator[Part]:
+    """Each big feed missing with every malicious name under a domain that it alone tells of."""
+    data, table = ready.data, known()
+    bad = data.of_file("mal") & (data.target != BENIGN)
+    holders = [{source.name for source in split(text, table)} for text in data.sources]
+    counts = np.bincount(data.source[bad & ready.fair], minlength=len(holders))
+    alone = {
+        next(iter(names)): int(count)
+        for names, count in zip(holders, counts, strict=True)
+        if len(names) == 1 and count >= FEWEST_OF_SOURCE
+    }
+    for name in sorted(alone, key=lambda name: (-alone[name], name))[:BIG_SOURCES]:
+        holds = np.array([name in names for names in holders])[data.source]
+        only = np.array([names == {name} for names in holders])[data.source] & bad
+        under = np.isin(ready.splits.domain, np.unique(ready.splits.domain[only]))
+        rows = (holds | under) & bad
+        yield Part(f"source {name}", f"source {name}", rows, only, [name])
+
+
+def odd(ready: Prepared) -> Part:
+    """Real traffic and the hard names of hosts and devices."""
+    rows = ready.data.of_file("benign_hard", "benign_traffic")
+    return Part("odd", "odd", rows, np.zeros_like(rows), ["benign_hard", "benign_traffic"])
+
+
+def without(ready: Prepared, dropped: Mask) -> Prepared:
+    """What remains when these rows had never been there: counted and cleaned anew."""
+    rows = np.flatnonzero(~dropped)
+    columns = {
+        field.name: getattr(ready.data, field.name)[rows]
+        for field in fields(Labelled)
+        if isinstance(getattr(ready.data, field.name), np.ndarray)
+    }
+    data = replace(ready.data, names=ready.data.names.take(rows), **columns)
+    cut = {field.name: getattr(ready.splits, field.name)[rows] for field in fields(Splits)}
+    return pipeline.prepared(data, Splits(**cut), ready.rules)
+
+
+def subject(ready: Prepared, train_rows: Mask, unseen: Mask | None = None) -> measure.Subject:
     """What an evaluation needs to know of the rows."""
     floor = measure.suffix_odds(ready.splits.rule, ready.data.target, train_rows)
     return measure.Subject(
-        ready.data, ready.unseen, ready.two_votes, ready.fair, ready.usable, floor
+        ready.data,
+        ready.unseen if unseen is None else unseen,
+        ready.two_votes,
+        ready.fair,
+        ready.usable,
+        floor,
+        ready.splits.domain,
+        train_rows,
     )
 
 
@@ -57,21 +244,24 @@ def later(data: Labelled, day: np.datetime64 | None) -> Mask:
 def probe(ready: Prepared, recipe: fit.Recipe, tell: Tell) -> dict[str, Any]:
     """A second model, without some families and the latest names: what is truly new to it."""
     day = turning_day(ready.data)
-    families, late = held_families(ready.data), later(ready.data, day)
-    rows = ready.trainable & ~families & ~late
+    missing, late = held_families(ready.data), later(ready.data, day)
+    rows = ready.trainable & ~missing & ~late
     trained = train(ready, rows, recipe, tell)
     about = subject(ready, rows)
     with tempfile.TemporaryDirectory() as folder:
         write.write(Path(folder), trained.model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
         judge = judge_of(Path(folder))
-    new = measure.finds(judge, about, families)
-    names = sorted({ready.data.families[code] for code in np.unique(ready.data.family[families])})
+    reference = finds.Reference(measure.judged_benign(judge, about), about)
+
+    def found(held: Mask) -> dict[str, Any]:
+        return finds.finds(finds.judged_malicious(judge, about, held), about, reference)
+
+    new = found(missing)
+    names = sorted({ready.data.families[code] for code in np.unique(ready.data.family[missing])})
     return {
         "families_held_out": names,
         "first_seen_from": str(day) if day is not None else None,
         "new_families": new,
-        "new_families_macro": measure.macro(new),
-        "later_names": measure.finds(judge, about, late & ready.usable & ready.unseen)
-        if late.any()
-        else {},
+        "new_families_macro": finds.macro(new),
+        "later_names": found(late & ready.usable & ready.unseen) if late.any() else {},
     }

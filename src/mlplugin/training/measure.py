@@ -1,20 +1,30 @@
-"""What a model is worth: false positives by kind of clean name, finds by file and family."""
+"""What an evaluation is made of: judgements, sets of names, shares at false-positive rates.
+
+:mod:`mlplugin.training.false_alarms` and :mod:`mlplugin.training.finds` put it together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlplugin.errors import UsageError
 from mlplugin.training.datasets import BENIGN, THREATS, Labelled
 from mlplugin.training.names import Names
 
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int8]
 RATES = (0.01, 0.001, 0.0001)
 FEWEST = 30  # names; a share of fewer says nothing
+CLEAN = "clean, unseen domains"
+QUERIED = "queried hosts, unseen domains, clean"
+TAIL = "long tail, unseen domains"
+ODD = "odd ordinary names"
+TRAFFIC = "real traffic"
 MOST = 50_000  # names of one set; more changes no digit that is shown
 
 
@@ -25,12 +35,20 @@ class Judged:
     Attributes:
         score: the model's overall score, whatever came before the model.
         threats: the score of each threat, a column each.
+        bare_score: the overall score without all that the public suffix says.
+        bare_threats: the score of each threat without it.
         level: 0 benign, 1 suspicious, 2 malicious: the final word, reputation and all.
+        alone: the same of names that no reputation was looked up for.
+        reputed: names that reputation passed.
     """
 
-    score: NDArray[np.float64]
-    threats: NDArray[np.float64]
-    level: NDArray[np.int8]
+    score: Floats
+    threats: Floats
+    bare_score: Floats
+    bare_threats: Floats
+    level: Levels
+    alone: Levels
+    reputed: Mask
 
 
 Judge = Callable[[Names], Judged]
@@ -47,6 +65,8 @@ class Subject:
         fair: rows whose label survived the cleaning.
         usable: rows of sources that a model which ships may learn from.
         floor: log-odds of the public suffix alone, a column a threat.
+        domain: hashes of the registered domains.
+        trained: rows that the model learned from.
     """
 
     data: Labelled
@@ -54,7 +74,17 @@ class Subject:
     clean: Mask
     fair: Mask
     usable: Mask
-    floor: NDArray[np.float64]
+    floor: Floats
+    domain: NDArray[np.uint64]
+    trained: Mask
+
+
+@dataclass(frozen=True)
+class Set:
+    """Rows of the data, and what was made of their names."""
+
+    rows: NDArray[np.int64]
+    judged: Judged
 
 
 def thin(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -68,19 +98,34 @@ def benign_sets(subject: Subject) -> dict[str, NDArray[np.int64]]:
     popular = data.of_file("benign_popular")
     hosts = data.of_file("benign_fqdn")
     masks = {
-        "clean, unseen domains": popular & subject.clean & subject.unseen,
-        "queried hosts, unseen domains, clean": hosts & subject.clean & subject.unseen,
+        CLEAN: popular & subject.clean & subject.unseen,
+        QUERIED: hosts & subject.clean & subject.unseen,
         "queried hosts, unseen domains, all": hosts & subject.unseen,
         "queried hosts, seen domains": hosts & ~subject.unseen,
         "popularity lists, one vote, unseen": popular & ~subject.clean & subject.unseen,
-        "long tail, unseen domains": data.of_file("benign_longtail") & subject.unseen,
+        TAIL: data.of_file("benign_longtail") & subject.unseen,
         "trackers and ads, unseen domains": data.of_file("benign_ads") & subject.unseen,
-        "odd ordinary names": data.of_file("benign_hard"),
-        "real traffic": data.of_file("benign_traffic"),
+        ODD: data.of_file("benign_hard"),
+        TRAFFIC: data.of_file("benign_traffic"),
     }
     fair = subject.fair & (data.target == BENIGN)
     rows = {name: thin(np.flatnonzero(mask & fair)) for name, mask in masks.items()}
     return {name: found for name, found in rows.items() if len(found) >= FEWEST}
+
+
+def judged_benign(judge: Judge, subject: Subject) -> dict[str, Set]:
+    """Each set of benign names with its judgement.
+
+    Raises:
+        UsageError: if there are too few clean names to measure false positives by.
+    """
+    sets = benign_sets(subject)
+    if CLEAN not in sets:
+        raise UsageError(
+            f"fewer than {FEWEST} clean names under domains that the model was not trained on: "
+            "evaluate with benign_popular names that several lists hold"
+        )
+    return {name: Set(rows, judge(subject.data.names.take(rows))) for name, rows in sets.items()}
 
 
 def malicious_sets(subject: Subject, held: Mask) -> dict[str, tuple[int, NDArray[np.int64]]]:
@@ -103,81 +148,33 @@ def malicious_sets(subject: Subject, held: Mask) -> dict[str, tuple[int, NDArray
     return sets
 
 
-def false_positives(judge: Judge, subject: Subject) -> dict[str, Any]:
-    """Of each set of benign names, the share that the shipped thresholds flag."""
-    result = {}
-    for name, rows in benign_sets(subject).items():
-        judged = judge(subject.data.names.take(rows))
-        result[name] = {
-            "names": len(rows),
-            "suspicious or worse": share(judged.level >= 1),
-            "malicious": share(judged.level >= 2),
-            "model alone, 30 or more": share(judged.score >= 30),
-        }
-    return result
-
-
-def finds(judge: Judge, subject: Subject, held: Mask) -> dict[str, Any]:
-    """Of each set of malicious names, what is found at fixed rates and as shipped.
-
-    The rates hold on clean names under unseen domains. ``own`` uses the score of the set's
-    own threat with a threshold of its own, ``floor`` the public suffix alone.
-    """
-    rows = benign_sets(subject)["clean, unseen domains"]
-    clean, floor = judge(subject.data.names.take(rows)), subject.floor[rows]
-    result = {}
-    for name, (threat, chosen) in malicious_sets(subject, held).items():
-        judged = judge(subject.data.names.take(chosen))
-        result[name] = {
-            "threat": THREATS[threat],
-            "names": len(chosen),
-            "overall": at_rates(clean.score, judged.score),
-            "own": at_rates(clean.threats[:, threat], judged.threats[:, threat]),
-            "floor": at_rates(floor[:, threat], subject.floor[chosen, threat]),
-            "auc": area(clean.threats[:, threat], judged.threats[:, threat]),
-            "suspicious or worse": share(judged.level >= 1),
-            "malicious": share(judged.level >= 2),
-        }
-    return result
-
-
-def macro(found: dict[str, Any]) -> dict[str, Any]:
-    """Means over families, each family counting the same, of each kind of generated names."""
-    result = {}
-    for kind in ("dga_random", "dga_dictionary"):
-        rows = [values for name, values in found.items() if name.startswith(f"{kind}:")]
-        if rows:
-            keys = list(rows[0]["overall"])
-            result[kind] = {
-                "families": len(rows),
-                "overall": {k: _mean([row["overall"][k] for row in rows]) for k in keys},
-                "own": {k: _mean([row["own"][k] for row in rows]) for k in keys},
-                "suspicious or worse": _mean([row["suspicious or worse"] for row in rows]),
-            }
-    return result
-
-
-def at_rates(clean: NDArray[np.float64], bad: NDArray[np.float64]) -> dict[str, float]:
+def at_rates(clean: Floats, bad: Floats) -> dict[str, float]:
     """The share of malicious names above the threshold of each false-positive rate."""
-    ordered = np.sort(clean)
-    result = {}
-    for rate in RATES:
-        allowed = int(np.floor(rate * len(ordered)))
-        limit = ordered[len(ordered) - 1 - allowed]
-        result[f"{rate:.2%}"] = share(bad > limit)
-    return result
+    found = above(clean, bad, RATES)
+    return {named(rate): round(float(one), 6) for rate, one in zip(RATES, found, strict=True)}
 
 
-def area(clean: NDArray[np.float64], bad: NDArray[np.float64]) -> float:
+def named(rate: float) -> str:
+    """A false-positive rate as a key."""
+    return f"{rate:.2%}"
+
+
+def above(clean: Floats, bad: Floats, rates: Sequence[float]) -> Floats:
+    """The share of malicious names above the lowest threshold that keeps each rate."""
+    ordered, found = np.sort(clean), np.sort(bad)
+    allowed = np.floor(np.array(rates) * len(ordered)).astype(np.int64)
+    limit = ordered[np.maximum(len(ordered) - 1 - allowed, 0)]
+    return np.asarray(1 - np.searchsorted(found, limit, "right") / max(len(found), 1))
+
+
+def area(clean: Floats, bad: Floats) -> float:
     """The chance that a malicious name scores above a clean one, ties counting half."""
     ordered = np.sort(clean)
     below = np.searchsorted(ordered, bad, "left") + np.searchsorted(ordered, bad, "right")
     return round(float(below.mean() / 2 / len(ordered)), 4)
 
 
-def suffix_odds(
-    rule: NDArray[np.int32], target: NDArray[np.int8], train: Mask
-) -> NDArray[np.float64]:
+def suffix_odds(rule: NDArray[np.int32], target: NDArray[np.int8], train: Mask) -> Floats:
     """Smoothed log-odds of each row's public suffix, by threat, from the training rows."""
     size = int(rule.max(initial=0)) + 2
     at = rule + 1
@@ -192,7 +189,3 @@ def suffix_odds(
 def share(mask: Mask) -> float:
     """The mean of a mask, to six decimals; 0 for none."""
     return round(float(mask.mean()), 6) if len(mask) else 0.0
-
-
-def _mean(values: list[float]) -> float:
-    return round(float(np.mean(values)), 4)

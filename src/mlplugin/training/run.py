@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -12,7 +13,18 @@ from typing import Any
 import numpy as np
 
 from mlplugin.errors import UsageError
-from mlplugin.training import card, description, holdouts, measure, pipeline, traffic, write
+from mlplugin.training import (
+    card,
+    description,
+    evaluation,
+    goals,
+    holdouts,
+    measure,
+    pipeline,
+    plots,
+    summary,
+    write,
+)
 from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
 from mlplugin.training.sources import known, split
@@ -58,11 +70,11 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
     tell("measuring on names under unseen domains")
     judge, about = judge_of(order.out), holdouts.subject(ready, ready.trainable)
-    found = measure.finds(judge, about, ready.unseen)
     metrics: dict[str, Any] = {
         "version": order.version,
         "created": created,
         "data_cutoff": cutoff(ready),
+        "model": evaluation.identity(order.out),
         "holdout": {"share_of_registered_domains": pipeline.UNSEEN_SHARE},
         "data": description.described(ready),
         "sources": source_rows(ready),
@@ -72,22 +84,51 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
             "votes": pipeline.REPUTATION_VOTES,
         },
         "cross_checked_scores": trained.cross_checked,
-        "false_positives": measure.false_positives(judge, about),
-        "finds": found,
-        "macro": measure.macro(found),
+        **evaluation.measured(judge, about, order.logs, ready),
         "quantisation_at_0.1_percent": trained.quantisation,
-        "traffic": {path.name: traffic.alarms(judge, path) for path in order.logs},
     }
     if order.probe:
         tell("fitting the probe: some families and the latest names held out")
         metrics["probe"] = holdouts.probe(ready, order.recipe, tell)
     metrics["examples"] = examples(judge, about)
-    write.write_json(order.out / "metrics.json", metrics)
-    (order.out / "README.md").write_text(card.card(metrics), encoding="utf-8")
+    metrics["goals"] = goals.measured(metrics)
+    publish(order.out, metrics)
     size = sum(path.stat().st_size for path in order.out.iterdir())
     if size > LARGEST:
         tell(f"{order.out} has {size:,} bytes, more than the {LARGEST:,} a shipped model may have")
     return metrics
+
+
+def publish(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json``, the card and its plots into a model directory.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    write.write_json(folder / "metrics.json", metrics)
+    drawn = [path.name for path in plots.draw(metrics, folder)]
+    (folder / "README.md").write_text(card.card(metrics, drawn), encoding="utf-8")
+
+
+def add(folder: Path, report: dict[str, Any]) -> None:
+    """Put a report of an evaluation into the model directory that it measured.
+
+    What training alone knows stays; what the report lacks, such as traffic, stays too.
+
+    Raises:
+        UsageError: if the report is of other weights, or training left no ``metrics.json``.
+        OSError: if it cannot be written.
+    """
+    path = folder / "metrics.json"
+    if report["model"] != evaluation.identity(folder):
+        raise UsageError(f"{folder} is not the model that was measured; evaluate it again")
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read; train the model again: {error}") from error
+    new = {key: value for key, value in report.items() if value and key != "data"}
+    metrics |= {**new, "holdouts": summary.brief(report["holdouts"])}
+    publish(folder, metrics)
 
 
 def timestamp() -> str:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlplugin import qname
 from mlplugin.errors import InvalidNameError
 from mlplugin.replay.query import HEADER
 from mlplugin.replay.source import Source
-from mlplugin.training.measure import Judge
+from mlplugin.training import intervals
+from mlplugin.training.datasets import split
+from mlplugin.training.measure import Judge, Levels, share
 from mlplugin.training.names import from_texts
+from mlplugin.training.suffixes import Rules
 
 _ID = 2  # octets that a query lacks until it is sent
 _LISTED = 20
+ALL = "all logs"
 
 
 def names_of(path: Path) -> Counter[str]:
@@ -33,24 +40,71 @@ def names_of(path: Path) -> Counter[str]:
     return counts
 
 
-def alarms(judge: Judge, path: Path) -> dict[str, Any]:
-    """What is flagged in a log; false alarms per million queries, if all of it is benign."""
-    counts = names_of(path)
+@dataclass(frozen=True)
+class Known:
+    """What a model was trained on, so that a log's new names can be told from the others.
+
+    Attributes:
+        rules: to find registered domains by.
+        domains: hashes of the registered domains that were trained on, ascending.
+    """
+
+    rules: Rules
+    domains: NDArray[np.uint64]
+
+
+def alarms(judge: Judge, counts: Mapping[str, int], known: Known) -> dict[str, Any]:
+    """What is flagged of the names of a log; false alarms if all of it is benign.
+
+    Args:
+        judge: the model.
+        counts: how often each name is asked for, from :func:`names_of`.
+        known: what the model was trained on.
+    """
     texts = sorted(counts)
-    judged = judge(from_texts(texts))
+    names = from_texts(texts)
+    level = judge(names).level if texts else np.zeros(0, np.int8)
     asked = np.array([counts[text] for text in texts], np.int64)
-    total = max(int(asked.sum()), 1)
-    suspicious, malicious = judged.level >= 1, judged.level >= 2
-    worst = sorted(np.flatnonzero(suspicious), key=lambda row: -int(asked[row]))
+    domain = split(names, known.rules).domain if texts else np.zeros(0, np.uint64)
+    new = ~np.isin(domain, known.domains)
+    worst = sorted(np.flatnonzero(level >= 1).tolist(), key=lambda row: -int(asked[row]))
     return {
-        "queries": int(asked.sum()),
-        "names": len(texts),
-        "flagged_names": int(suspicious.sum()),
-        "flagged_queries": int(asked[suspicious].sum()),
-        "suspicious_or_worse_per_million": round(1e6 * int(asked[suspicious].sum()) / total, 1),
-        "malicious_per_million": round(1e6 * int(asked[malicious].sum()) / total, 1),
+        **_counted(level, asked, domain),
+        "under new domains": _counted(level[new], asked[new], domain[new]),
         "examples": {texts[row]: int(asked[row]) for row in worst[:_LISTED]},
     }
+
+
+def _counted(level: Levels, asked: NDArray[np.int64], domain: NDArray[np.uint64]) -> dict[str, Any]:
+    total = max(int(asked.sum()), 1)
+    suspicious, malicious = level >= 1, level >= 2
+    by_query = intervals.of_share(suspicious, domain, asked)
+    return {
+        "queries": int(asked.sum()),
+        "names": len(level),
+        "flagged_names": int(suspicious.sum()),
+        "flagged_queries": int(asked[suspicious].sum()),
+        "suspicious_or_worse_by_name": share(suspicious),
+        "malicious_by_name": share(malicious),
+        "suspicious_or_worse_per_million": round(1e6 * int(asked[suspicious].sum()) / total, 1),
+        "malicious_per_million": round(1e6 * int(asked[malicious].sum()) / total, 1),
+        "interval": {
+            "suspicious_or_worse_by_name": intervals.of_share(suspicious, domain),
+            "suspicious_or_worse_per_million": [round(1e6 * end, 1) for end in by_query],
+        },
+    }
+
+
+def of_logs(judge: Judge, logs: Sequence[Path], known: Known) -> dict[str, Any]:
+    """Each log by its name, and all of them together where there are several.
+
+    Raises:
+        UsageError: if one cannot be read.
+    """
+    counted = {path.name: names_of(path) for path in logs}
+    if len(counted) > 1:
+        counted[ALL] = sum(counted.values(), Counter())
+    return {name: alarms(judge, counts, known) for name, counts in counted.items()}
 
 
 def _name(tail: bytes) -> str:

@@ -1,0 +1,155 @@
+"""What a model does to names that are no one's fault: rates, the score scale, reputation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlplugin.training import intervals, measure
+from mlplugin.training.measure import CLEAN, QUERIED, Mask, Set, Subject, share
+
+SUSPICIOUS, MALICIOUS = "suspicious or worse", "malicious"
+NOMINAL = (10, 15, 20, 25, 30, 33, 37, 40)  # scores whose worth is measured
+UNSEEN_HALF, QUERIED_HALF, POOLED = (
+    "unseen domains, without reputation",
+    "queried hosts, with reputation",
+    "pooled, half each",
+)
+
+
+def false_positives(benign: Mapping[str, Set], subject: Subject) -> dict[str, Any]:
+    """Of each set of benign names, the share that the shipped thresholds flag."""
+    result = {}
+    for name, found in benign.items():
+        judged = found.judged
+        result[name] = {
+            "names": len(found.rows),
+            "trained on": int(subject.trained[found.rows].sum()),
+            **rates(judged.level, subject, found),
+            "model alone, 30 or more": share(judged.alone >= 1),
+        }
+    return result
+
+
+def rates(level: measure.Levels, subject: Subject, found: Set) -> dict[str, Any]:
+    """The shares that are flagged, with their intervals."""
+    domain = subject.domain[found.rows]
+    worse, worst = level >= 1, level >= 2
+    return {
+        SUSPICIOUS: share(worse),
+        MALICIOUS: share(worst),
+        "interval": {
+            SUSPICIOUS: intervals.of_share(worse, domain),
+            MALICIOUS: intervals.of_share(worst, domain),
+        },
+    }
+
+
+def population(benign: Mapping[str, Set], subject: Subject) -> dict[str, Any]:
+    """The clean names that the shipped verdicts answer for: two halves, and both together.
+
+    One half is names whose registered domain is new; nothing can be known of such a domain,
+    so that they are judged without reputation. The other half is host names that are really
+    queried, judged as shipped. Without host names the first half stands alone.
+    """
+    first = benign[CLEAN]
+    halves = {
+        UNSEEN_HALF: {
+            "names": len(first.rows),
+            **rates(first.judged.alone, subject, first),
+        }
+    }
+    if QUERIED in benign:
+        second = benign[QUERIED]
+        halves[QUERIED_HALF] = {
+            "names": len(second.rows),
+            **rates(second.judged.level, subject, second),
+        }
+    return {**halves, POOLED: _pooled(list(halves.values()))}
+
+
+def _pooled(halves: list[dict[str, Any]]) -> dict[str, Any]:
+    first, second = halves[0], halves[-1]
+    pooled: dict[str, Any] = {"names": sum(half["names"] for half in halves), "interval": {}}
+    for key in (SUSPICIOUS, MALICIOUS):
+        pooled[key] = round((first[key] + second[key]) / 2, 6)
+        pooled["interval"][key] = (
+            intervals.of_half_each(
+                first[key], first["interval"][key], second[key], second["interval"][key]
+            )
+            if len(halves) == 2
+            else first["interval"][key]
+        )
+    return pooled
+
+
+def score_scale(benign: Mapping[str, Set], subject: Subject) -> dict[str, list[dict[str, Any]]]:
+    """Of sets of clean names, the expected and the observed share from each score on.
+
+    It is the model's score, reputation left out: a score of s promises a share of 10^(-s/10).
+    """
+    result = {}
+    for name in (CLEAN, QUERIED):
+        if name not in benign:
+            continue
+        found = benign[name]
+        score, domain = found.judged.score, subject.domain[found.rows]
+        result[name] = [
+            {
+                "score": nominal,
+                "names": len(found.rows),
+                "expected": round(10 ** (-nominal / 10), 7),
+                "observed": share(score >= nominal),
+                "interval": intervals.of_share(score >= nominal, domain),
+            }
+            for nominal in NOMINAL
+        ]
+    return result
+
+
+def reputation(
+    judge: measure.Judge, benign: Mapping[str, Set], subject: Subject, held: Mask
+) -> dict[str, Any]:
+    """What reputation takes away of the false positives, and of the malicious names.
+
+    Malicious names count as their feeds have them: cleaning has dropped most of those that
+    reputation passes, because long-known domains are seldom what a feed means.
+
+    Args:
+        judge: the model.
+        benign: sets of benign names, judged.
+        subject: the rows.
+        held: the malicious rows that count.
+    """
+    gain = {}
+    for name, found in benign.items():
+        judged = found.judged
+        gain[name] = {
+            "names": len(found.rows),
+            "passed": share(judged.reputed),
+            "flagged without": share(judged.alone >= 1),
+            "flagged with": share(judged.level >= 1),
+        }
+    return {"gain": gain, "harm": passed(judge, subject, held)}
+
+
+def passed(judge: measure.Judge, subject: Subject, held: Mask) -> dict[str, Any]:
+    """Of each file of malicious names, what reputation lets through, and what that costs."""
+    data, result = subject.data, {}
+    for code, name in enumerate(data.files):
+        rows = np.flatnonzero(held & (data.file == code) & (data.target >= 0))
+        if len(rows) < measure.FEWEST:
+            continue
+        rows = measure.thin(rows)
+        judged = judge(data.names.take(rows))
+        fair = subject.fair[rows]
+        result[name] = {
+            "names": len(rows),
+            "passed": share(judged.reputed),
+            "interval": intervals.of_share(judged.reputed, subject.domain[rows]),
+            "passed that the model flags": share(judged.reputed & (judged.alone >= 1)),
+            "passed after cleaning": share(judged.reputed[fair]),
+        }
+    return result
