@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ def test_train_then_evaluate(
     assert done.exit_code == 0, done.output
     assert "model 7.1.0" in done.stdout
     assert "pass 1 of 3" in done.stderr
+    assert "found at 0.1 % FPR: dga" in done.stderr
+    assert "in all" in done.stderr
+    assert "peak memory" in done.stderr
+    assert not (out.parent / "7.1.0.partial").exists()
 
     report = tmp_path / "report.json"
     arguments = ["--data", str(labelled), "--model", str(out), "--report", str(report)]
@@ -46,6 +52,57 @@ def test_train_then_evaluate(
     (out / "weights.safetensors").write_bytes(b"short")
     listed = CliRunner().invoke(models, ["--models", str(out.parent), "--format", "jsonl"])
     assert "weights.safetensors" in json.loads(listed.stdout)["error"]
+
+
+def test_a_stream_to_follow_and_an_interrupt(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlplugin.cli.main import main
+    from mlplugin.training import fit, progress
+
+    monkeypatch.setattr(fit, "Recipe", lambda **_: SMALL)
+    out, stream = tmp_path / "model", tmp_path / "progress.jsonl"
+    arguments = ["train", "--data", str(labelled), "--out", str(out), "--holdout", "domains"]
+    arguments += ["--created", "2026-12-01T00:00:00Z", "--progress", str(stream)]
+
+    def interrupt(course: progress.Course, moment: progress.Moment) -> None:
+        if moment.number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(progress.Course, "at", interrupt)
+        assert main(arguments) == 130
+    assert main(arguments) == 0
+    assert json.loads((out / "config.json").read_text())["created"] == "2026-12-01T00:00:00Z"
+    events = [json.loads(line) for line in stream.read_text().splitlines()]
+    kinds = [event["event"] for event in events]
+    assert [event["resumed"] for event in events if event["event"] == "start"] == [False, True]
+    assert kinds.count("interrupted") == 1
+    assert kinds[-1] == "done"
+    assert events[-1]["cost"]["stages"]
+    assert {"line", "stage", "progress", "checkpoint"} <= set(kinds)
+
+
+def test_mistakes_are_one_line_each(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlplugin.cli.main import main
+
+    (tmp_path / "file").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "benign.tsv").write_text("name\tlabel\nexample.org\tbenign\n")
+    good, out = ["train", "--data", str(labelled)], ["--out", str(tmp_path / "model")]
+    for arguments, says in (
+        ([*good, "--out", str(tmp_path)], "is there and not empty"),
+        ([*good, "--out", str(tmp_path / "file" / "model")], "beside which you may write"),
+        ([*good, *out, "--progress", str(tmp_path / "file" / "x")], "--progress"),
+        (["train", "--data", str(tmp_path / "data"), *out], "the columns are not"),
+    ):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("mlplugin: ")
+        assert says in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
 
 
 def test_train_without_names(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def test_an_empty_date_is_no_date(tmp_path: Path) -> None:
         ("nothing.txt", "", "no *.tsv"),
         ("benign.tsv", "name\tlabel\nexample.org\tbenign\n", "columns are not"),
         ("odd.tsv", HEADER + "example.org\tmalicious\tx\t\t\ty\n", "malicious names in a file"),
-        ("benign.tsv", HEADER + "example.org\n", "not a TSV"),
+        ("benign.tsv", HEADER + "example.org\n", "no row can be used: 1 with not 6 columns"),
+        ("benign.tsv", "", "not a TSV"),
     ],
 )
 def test_refuses(name: str, content: str, says: str, tmp_path: Path) -> None:
@@ -54,6 +55,24 @@ def test_refuses(name: str, content: str, says: str, tmp_path: Path) -> None:
         datasets.read(tmp_path)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_bad_rows_are_counted_and_named(tmp_path: Path) -> None:
+    good = "\tbenign\tx\t\t2020-02-29\tx\n"
+    rows = [f"a.example.org{good}", "only\ttwo\n", f"a\\.b.\\007.example.org{good}"]
+    names = ["UPPER.example", ".example", "example.", "a..example", "b c.example", "x" * 1021, ""]
+    rows += [f"{name}{good}" for name in names]
+    rows += ["c.example\tgood\tx\t\t\tx\n", "d.example\tbenign\tx\t\t2021-02-29\tx\n"]
+    (tmp_path / "benign.tsv").write_text(HEADER + "".join(rows))
+    told: list[str] = []
+    data = datasets.read(tmp_path, told.append)
+    assert data.names.texts() == ["a.example.org", "a\\.b.\\007.example.org"]
+    assert told == [
+        f"{tmp_path}/benign.tsv: rows left out: 1 with not 6 columns (line 3); "
+        "7 with no canonical name ('UPPER.example', ...); "
+        "1 with a label that is neither benign nor malicious ('c.example'); "
+        "1 with a date that is not YYYY-MM-DD ('d.example')"
+    ]
 
 
 def test_taking_and_joining_names() -> None:

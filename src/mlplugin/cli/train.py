@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import datetime
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mlplugin.errors import MlpluginError
+from mlplugin.cli.training import Lines, LiveView, cost_lines
+from mlplugin.errors import MlpluginError, UsageError
+
+if TYPE_CHECKING:
+    from mlplugin.training.progress import Reporter
 
 _EXTRA = "this needs the `train` extra: `uv sync --extra train` or `pip install 'mlplugin[train]'`"
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+EXAMPLES = """\b
+Examples:
+  mlplugin train --data names --out models/2026.12.0
+  mlplugin train --data names --out models/2026.12.0 --restart
+  mlplugin train --data names --out model --passes 1 --holdout domains
+  mlplugin train --data names --out model --progress - | jq .loss
+  mlplugin train --data names --out model --created 2026-12-01T00:00:00Z
+"""
 
 
-@click.command(epilog="Example: mlplugin train --data names --out models/2026.12.0")
+def _created(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """A time that is one."""
+    if value is None:
+        return None
+    try:
+        datetime.datetime.fromisoformat(value)
+    except ValueError:
+        value = ""
+    if not _TIME.fullmatch(value):
+        raise click.BadParameter("a time in UTC like 2026-12-01T00:00:00Z is needed")
+    return value
+
+
+@click.command(epilog=EXAMPLES)
 @click.option(
     "--data",
     required=True,
@@ -45,6 +76,30 @@ _EXTRA = "this needs the `train` extra: `uv sync --extra train` or `pip install 
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A log or capture of benign traffic to count false alarms in; repeatable.",
 )
+@click.option(
+    "--created",
+    metavar="TIME",
+    callback=_created,
+    help="The time that the model carries, RFC 3339 in UTC.  [default: SOURCE_DATE_EPOCH, or now]",
+)
+@click.option(
+    "--restart", is_flag=True, help="Throw away what an interrupted run left, and begin anew."
+)
+@click.option(
+    "--checkpoint-every",
+    "every",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How much work an interruption may cost; there is a checkpoint after each pass anyway.",
+)
+@click.option(
+    "--progress",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Also write the progress there, as JSON lines that a program can follow; `-` is stdout.",
+)
 def train(
     *,
     data: Path,
@@ -54,21 +109,61 @@ def train(
     passes: int | None,
     holdout: str,
     traffic: tuple[Path, ...],
+    created: str | None,
+    restart: bool,
+    every: float,
+    progress: Path | None,
 ) -> None:
     """Fit, calibrate and measure a model on labelled names, and write its directory.
 
-    The same data, seed and version give the same weights, byte for byte.
+    The same data, seed, version and time give the same directory, byte for byte. A run that is
+    interrupted, by Ctrl-C or by a crash, goes on when the same command is given again: until it is
+    done, all that it needs is beside the model directory, in one whose name ends in `.partial`.
     """
     try:
+        from mlplugin.training import job  # noqa: PLC0415
         from mlplugin.training.fit import Recipe  # noqa: PLC0415
-        from mlplugin.training.run import Order, run  # noqa: PLC0415
+        from mlplugin.training.run import Order  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MlpluginError(f"{error.name} is missing: {_EXTRA}") from error
     recipe = Recipe(seed=seed) if passes is None else Recipe(seed=seed, passes=passes)
     today = datetime.datetime.now(datetime.UTC)
     named = version or f"{today.year}.{today.month:02}.0"
-    order = Order(data, out, named, recipe, holdout == "probe", traffic)
-    metrics = run(order, lambda line: click.echo(line, err=True))
-    clean = metrics["false_positives"].get("clean, unseen domains", {})
+    order = Order(data, out, named, recipe, holdout == "probe", traffic, created)
+    with _reporters(progress) as reporters:
+        done = job.train(order, reporters, restart=restart, every=every)
+    for line in cost_lines(done.cost):
+        click.echo(line, err=True)
+    clean = done.metrics["false_positives"].get("clean, unseen domains", {})
     flagged = clean.get("suspicious or worse", 0.0)
-    click.echo(f"{out}: model {named}; {flagged:.3%} of clean unseen names flagged")
+    to_stderr = str(progress) == "-"
+    click.echo(f"{out}: model {named}; {flagged:.3%} of clean unseen names flagged", err=to_stderr)
+
+
+@contextmanager
+def _reporters(progress: Path | None) -> Iterator[list[Reporter]]:
+    """Who watches: people on stderr, and a program if it is asked for."""
+    from mlplugin.training.progress import JsonLines  # noqa: PLC0415
+
+    people: Reporter = LiveView() if sys.stderr.isatty() else Lines()
+    if progress is None:
+        yield [people]
+        return
+    with _stream(progress) as stream:
+        yield [people, JsonLines(stream, people.line)]
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[TextIO]:
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    try:
+        # Behind what is there: a run that goes on keeps the story of how it began.
+        stream = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}: name a file to write with --progress"
+        ) from error
+    with stream:
+        yield stream

@@ -7,12 +7,13 @@ a crash, a full disk or a power cut leaves either the old file or the new one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,12 @@ def code() -> str:
     return digest.hexdigest()
 
 
-def files(folder: Path, paths: list[Path]) -> dict[str, str]:
-    """The digest of each file by its name in the folder."""
+def digests(paths: Sequence[Path]) -> dict[str, str]:
+    """The digest of each file by its name."""
     found = {}
     for path in paths:
         with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[str(path.relative_to(folder))] = digest
+            found[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
     return found
 
 
@@ -101,47 +101,30 @@ class RunDirectory:
             UsageError: if it cannot be written, holds something else, is in use by another
                 process, or belongs to a run from other data, recipe or code.
         """
+        found = cls(folder, _locked(folder))
         try:
-            _refuse_foreign(folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise UsageError(
-                f"{error.filename or folder}: {error.strerror}: name a directory with --out "
-                "beside which you may write"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = cls(folder, lock)
             if restart:
                 found._empty()
             found._claim(manifest)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise UsageError(
-                f"{folder}: another training run is at work there: wait for it, or name another "
-                "directory with --out"
-            ) from error
         except BaseException:
-            os.close(lock)
+            found.close()
             raise
         return found
 
     def _claim(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse what others learnt; a folder where nothing was learnt is anybody's."""
         path = self.folder / MANIFEST
-        try:
-            before = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            write_safely(path, (json.dumps(manifest, indent=2) + "\n").encode())
-            return
-        except ValueError as error:
-            raise UsageError(f"{path} is damaged: --restart begins anew") from error
-        differing = differences(before, manifest)
-        if differing:
-            raise UsageError(
-                f"{self.folder} is of another run ({'; '.join(differing)}): --restart begins "
-                "anew, another --out keeps it"
-            )
+        if self.saved:
+            try:
+                differing = differences(json.loads(path.read_bytes()), manifest)
+            except (OSError, ValueError) as error:
+                raise UsageError(f"{path} cannot be read: --restart begins anew") from error
+            if differing:
+                raise UsageError(
+                    f"{self.folder} is of another run ({'; '.join(differing)}): --restart begins "
+                    "anew, another --out keeps it"
+                )
+        write_safely(path, (json.dumps(manifest, indent=2) + "\n").encode())
 
     def _empty(self) -> None:
         for path in self.folder.iterdir():
@@ -167,6 +150,14 @@ class RunDirectory:
         found = self.folder.glob("*/*.safetensors")
         return any(path.parent != self.model for path in found)
 
+    def clear_model(self) -> None:
+        """Remove what a run that did not reach its end has of the model directory."""
+        shutil.rmtree(self.model, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def publish(self, out: Path) -> None:
         """Move the finished model to its place in one step, and remove the rest.
 
@@ -178,8 +169,8 @@ class RunDirectory:
                 os.fsync(stream.fileno())
         try:
             self.model.rename(out)
-        except OSError:
-            if not out.is_dir():
+        except OSError as error:
+            if error.errno not in {errno.EBUSY, errno.EXDEV}:
                 raise
             # The directory is a mount point, which nothing can be renamed to.
             shutil.copytree(self.model, out, dirs_exist_ok=True)
@@ -189,6 +180,28 @@ class RunDirectory:
     def close(self) -> None:
         """Let another process use the folder."""
         os.close(self._lock)
+
+
+def _locked(folder: Path) -> int:
+    """Make the folder if need be, and keep other processes out of it."""
+    try:
+        _refuse_foreign(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or folder}: {error.strerror}: name a directory with --out "
+            "beside which you may write"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise UsageError(
+            f"{folder}: another training run is at work there: wait for it, or name another "
+            "directory with --out"
+        ) from error
+    return lock
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -95,7 +95,7 @@ def fit(
     else:
         course("this fit was finished before: its weights are taken as they are")
     if state.number < recipe.passes:
-        with _patience() as stopped:
+        with patience() as stopped:
             _Run(made, lenders, recipe, course, keeper, sample, state, stopped).passes()
     return state.weights
 
@@ -207,7 +207,7 @@ def _stretch(total: int, longest: int) -> int:
 
 
 @contextmanager
-def _patience() -> Iterator[Callable[[], bool]]:
+def patience() -> Iterator[Callable[[], bool]]:
     """Let SIGINT wait for the end of a stretch; gives whether it came. A second one is at once."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

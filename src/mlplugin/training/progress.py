@@ -107,7 +107,6 @@ class Course:
     longest: int = 50_000
     stages: list[Stage] = field(default_factory=list)
     fits: int = 0
-    latest: Moment | None = None
     _since: float = field(default_factory=time.monotonic)
 
     def __call__(self, text: str) -> None:
@@ -117,7 +116,6 @@ class Course:
 
     def at(self, moment: Moment) -> None:
         """Tell where the fit stands."""
-        self.latest = moment
         for reporter in self.reporters:
             reporter.moment(moment)
 
