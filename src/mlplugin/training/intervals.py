@@ -43,7 +43,7 @@ def effective(
     """How many independent observations these are worth.
 
     The variance of the share between bunches, against that of as many names drawn one by one;
-    where all are hits or none is, the number that bunches of such sizes are worth at worst.
+    where all are hits or none is, which has no variance, the number of bunches.
 
     Args:
         hits: of each name.
@@ -56,13 +56,12 @@ def effective(
     counted = np.ones(len(hits)) if weights is None else weights.astype(np.float64)
     size = np.bincount(at, counted)
     total = float(size.sum())
-    kish = total * total / float((size**2).sum())
     mean = float((counted * hits).sum()) / total
     if len(size) < 2 or mean in {0.0, 1.0}:
-        return kish
+        return float(len(size))
     off = np.bincount(at, counted * hits) - mean * size
     variance = len(size) / (len(size) - 1) * float((off**2).sum()) / total**2
-    most = float(len(hits)) if weights is None else kish
+    most = total * total / float((counted**2).sum())
     return min(most, mean * (1 - mean) / variance) if variance > 0 else most
 
 

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from mlplugin.training import finds
 from mlplugin.training.false_alarms import SUSPICIOUS
@@ -32,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
 }
@@ -79,6 +81,7 @@ def _roc(report: Report) -> Figure | None:
             axis.plot(report["roc"]["rates"], row[kind], dash, color=colour, label=label, lw=1.6)
         axis.axvline(1e-3, color="black", lw=0.7)
         axis.set_xscale("log")
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xlim(_LOWEST, 1)
         axis.set_ylim(0, 1.01)
         axis.set_title(threat.replace("_", " "), fontsize=10)
@@ -114,7 +117,7 @@ def _reliability(report: Report) -> Figure | None:
     axis.set_xlim(5e-5, 0.2)
     axis.set_ylim(_LOWEST / 20, 0.3)
     axis.set_xlabel("promised false positives, 10^(-score / 10): 0.001 is a score of 30")
-    axis.set_ylabel("observed, 95 % intervals")
+    axis.set_ylabel("observed, 95 % intervals; none at the lower edge")
     axis.set_title("What a score promises, and what it keeps", fontsize=10)
     axis.legend(loc="upper left", frameon=False, fontsize=8)
     return figure
@@ -149,7 +152,9 @@ def _families(report: Report) -> Figure | None:
         ("known", "new names of a known family", BLUE, "", -0.2),
         ("new", "the family itself is new", ORANGE, "////", 0.2),
     )
-    for key, label, colour, hatch, shift in groups:
+    both = {key for bar in bars.values() for key in bar} == {"known", "new"}
+    for key, label, colour, hatch, aside in groups:
+        shift = aside if both else 0.0
         shown = [(place, bar[key]) for place, bar in enumerate(bars.values()) if key in bar]
         if not shown:
             continue

@@ -128,6 +128,10 @@ def add(folder: Path, report: dict[str, Any]) -> None:
         raise UsageError(f"{path} cannot be read; train the model again: {error}") from error
     new = {key: value for key, value in report.items() if value and key != "data"}
     metrics |= {**new, "holdouts": summary.brief(report["holdouts"])}
+    try:
+        card.card(metrics)
+    except KeyError as error:
+        raise UsageError(f"{path} lacks {error} that this version needs; train again") from error
     publish(folder, metrics)
 
 
