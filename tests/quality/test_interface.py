@@ -24,6 +24,7 @@ COMMANDS = {
         "--limit", "--format",
     },
     "vet": {"--client", "--for", "--reason"},
+    "feeds": set(),
     "train": set(),
     "evaluate": set(),
     "models": set(),

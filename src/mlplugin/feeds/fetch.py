@@ -232,10 +232,10 @@ def _older(feed: Feed, raw: Path, order: Order, merge: Merge) -> Report:
 def _merge(report: Report, path: Path, order: Order, merge: Merge) -> None:
     feed = report.feed
     tally = Tally()
-    merge.add(feed, read(path, feed, tally, order.limits.most_unpacked))
+    merge.add(read(path, feed, tally, order.limits.most_unpacked))
     day = feed.date or tally.date or _day(report)
     report.tally, report.source = tally, feed.written_as(int(day[:4]))
-    merge.date(day, report.source)
+    merge.date(feed, day, report.source)
 
 
 def _day(report: Report) -> str:

@@ -30,11 +30,17 @@ _ROWS = pa.schema(
 )
 
 _TABLES = """
-CREATE TABLE rows (
+CREATE TABLE entries (
   name VARCHAR, first_seen VARCHAR, family VARCHAR, teaches VARCHAR, category VARCHAR,
-  source VARCHAR, publisher VARCHAR, own BOOLEAN);
+  feed INTEGER);
+CREATE TABLE feeds (
+  feed INTEGER, day VARCHAR, source VARCHAR, publisher VARCHAR, own BOOLEAN);
 CREATE TABLE files (teaches VARCHAR, file VARCHAR, place INTEGER, benign BOOLEAN);
 CREATE TABLE before (name VARCHAR, first_seen VARCHAR);
+CREATE VIEW rows AS
+  SELECT name, coalesce(nullif(first_seen, ''), day) AS first_seen, family, teaches, category,
+    source, publisher, own
+  FROM entries JOIN feeds USING (feed);
 """
 
 # Which label a name gets, and what both sides say of it.
@@ -94,6 +100,7 @@ class Merge:
         self._duck = duckdb.connect(
             config={"memory_limit": _MEMORY, "temp_directory": str(scratch), "threads": "2"}
         )
+        self._feed = 0
         self._all(_TABLES)
         for place, (teaches, file) in enumerate(FILES.items()):
             benign = file.startswith("benign")
@@ -105,31 +112,28 @@ class Merge:
     def __exit__(self, *_: object) -> None:
         self._duck.close()
 
-    def add(self, feed: Feed, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[Row]) -> None:
         """Take the names of a feed; if reading them fails, none of them stays.
 
         Say next how the feed is written, by :meth:`date`.
         """
+        self._feed += 1
         self._duck.begin()
         try:
             for batch in _batches(rows):
                 self._duck.register("batch", batch)
-                self._all(
-                    "INSERT INTO rows SELECT *, NULL, ?, ? FROM batch",
-                    [feed.published_by if feed.votes else None, feed.own],
-                )
+                self._all("INSERT INTO entries SELECT *, ? FROM batch", [self._feed])
                 self._duck.unregister("batch")
         except BaseException:
             self._duck.rollback()
             raise
         self._duck.commit()
 
-    def date(self, day: str, source: str) -> None:
+    def date(self, feed: Feed, day: str, source: str) -> None:
         """Say how the feed that came last is written, and the day of its rows without one."""
         self._all(
-            "UPDATE rows SET first_seen = coalesce(nullif(first_seen, ''), ?), source = ? "
-            "WHERE source IS NULL",
-            [day, source],
+            "INSERT INTO feeds VALUES (?, ?, ?, ?, ?)",
+            [self._feed, day, source, feed.published_by if feed.votes else None, feed.own],
         )
 
     def remember(self, files: Sequence[Path]) -> None:

@@ -141,7 +141,7 @@ def _row(entry: Entry, feed: Feed, tally: Tally) -> Row | None:
         return Row(
             name,
             entry.first_seen,
-            plain(entry.family) or feed.family,
+            (entry.family and plain(entry.family)) or feed.family,
             teaches,
             entry.category or feed.category_of(teaches),
         )

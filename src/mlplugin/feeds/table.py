@@ -171,6 +171,8 @@ def chosen(names: Iterable[str], table: Mapping[str, Feed]) -> list[Feed]:
 def read(path: Path, known: Mapping[str, Feed]) -> dict[str, Feed]:
     """Feeds from a TOML file like our own: a section each, by name; a known one is changed.
 
+    Files that it names are taken from its own folder.
+
     Raises:
         UsageError: if it cannot be read or used.
     """
@@ -184,7 +186,8 @@ def read(path: Path, known: Mapping[str, Feed]) -> dict[str, Feed]:
     for name, row in found.items():
         if not isinstance(row, dict):
             raise UsageError(f"{path}: {name} is no section: write [{name}] and its keys below")
-        feeds[name] = _made({"name": name, **row}, known, str(path))
+        feed = _made({"name": name, **row}, known, str(path))
+        feeds[name] = replace(feed, url=str(path.parent / feed.url)) if feed.local else feed
     return feeds
 
 
