@@ -64,7 +64,7 @@ def parts(ready: Prepared, kinds: Sequence[str], seed: int) -> Iterator[Part]:
         "families": lambda: families(ready, seed),
         "dates": lambda: dates(ready),
         "sources": lambda: sources(ready),
-        "odd": lambda: iter([odd(ready)]),
+        "odd": lambda: odd(ready),
     }
     for kind in kinds:
         if kind not in makers:
@@ -177,10 +177,11 @@ def sources(ready: Prepared) -> Iterator[Part]:
         yield Part(f"source {name}", f"source {name}", rows, only, [name])
 
 
-def odd(ready: Prepared) -> Part:
+def odd(ready: Prepared) -> Iterator[Part]:
     """Real traffic and the hard names of hosts and devices."""
     rows = ready.data.of_file("benign_hard", "benign_traffic")
-    return Part("odd", "odd", rows, np.zeros_like(rows), ["benign_hard", "benign_traffic"])
+    if rows.any():
+        yield Part("odd", "odd", rows, np.zeros_like(rows), ["benign_hard", "benign_traffic"])
 
 
 def without(ready: Prepared, dropped: Mask) -> Prepared:

@@ -164,7 +164,8 @@ def above(clean: Floats, bad: Floats, rates: Sequence[float]) -> Floats:
     ordered, found = np.sort(clean), np.sort(bad)
     allowed = np.floor(np.array(rates) * len(ordered)).astype(np.int64)
     limit = ordered[np.maximum(len(ordered) - 1 - allowed, 0)]
-    return np.asarray(1 - np.searchsorted(found, limit, "right") / max(len(found), 1))
+    shares = 1 - np.searchsorted(found, limit, "right") / max(len(found), 1)
+    return np.where(allowed >= len(ordered), 1.0, shares)
 
 
 def area(clean: Floats, bad: Floats) -> float:
