@@ -125,3 +125,13 @@ def test_a_second_interrupt_does_not_wait(
     with pytest.raises(KeyboardInterrupt):
         loop.fit(made, lenders, rules, RECIPE, course=Course((watch,)))
     assert len(watch.moments) == 3
+
+
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with loop.patience() as stopped:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stopped()
+    finally:
+        signal.signal(signal.SIGINT, before)

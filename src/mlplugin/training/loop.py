@@ -209,7 +209,8 @@ def _stretch(total: int, longest: int) -> int:
 @contextmanager
 def patience() -> Iterator[Callable[[], bool]]:
     """Let SIGINT wait for the end of a stretch; gives whether it came. A second one is at once."""
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in a shell's background
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     came = False
