@@ -1,0 +1,190 @@
+"""Evaluation with models fitted anew: kept after each, gone on with, merged into the card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mlplugin.cli.evaluate import evaluate
+from mlplugin.errors import UsageError
+from mlplugin.training import evaluation, listing, refits, run
+from mlplugin.training.evaluation import Request
+from tests.training.conftest import SMALL
+
+QUICK = replace(SMALL, passes=1, invented_families=4, ordinary=100)
+
+
+def quiet(_: str) -> None:
+    """Take no notice of the progress."""
+
+
+@pytest.fixture(scope="module")
+def model(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "3.1.0"
+    run.run(run.Order(labelled, out, "3.1.0", QUICK, False, ()), quiet)
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(labelled: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.json"
+    arguments = ["--model", str(model), "--data", str(labelled), "--report", str(path)]
+    chosen = ["--holdout", "domains", "--holdout", "sources", "--seeds", "2"]
+    done = CliRunner().invoke(evaluate, [*arguments, *chosen, "--format", "jsonl"])
+    assert done.exit_code == 0, done.output
+    assert "hold-out 6 of 6: source openphish, seed 2" in done.stderr
+    assert "min to go" in done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["kind"] for row in rows} >= {"found", "hold-out", "goal", "score scale"}
+    return path
+
+
+def test_every_part_is_measured_on_what_it_never_saw(report: Path) -> None:
+    measured = json.loads(report.read_text())
+    fits = measured["holdouts"]["fits"]
+    assert set(fits) == {
+        f"{part}, seed {seed}"
+        for part in ("domains", "source tweetfeed", "source openphish")
+        for seed in (1, 2)
+    }
+    feed = fits["source tweetfeed, seed 1"]
+    assert feed["trained"]["phishing"] == 0
+    assert feed["trained"]["dga"] > 1000
+    assert feed["names_tested"] > 300
+    assert feed["finds"]["mal_phishing"]["names"] > 300
+    domains = fits["domains, seed 1"]
+    clean = domains["false_positives"]["clean, unseen domains"]
+    assert clean["names"] > 300
+    assert clean["trained on"] == 0
+    assert domains["finds"]["dga_random: alpha"]["own"]["1.00%"] > 0.8
+
+
+def test_the_summary_tells_mean_and_spread(report: Path) -> None:
+    measured = json.loads(report.read_text())
+    section = measured["holdouts"]
+    row = section["summary"]["domains"]["finds/mal_phishing"]["suspicious or worse"]
+    shares = [
+        section["fits"][f"domains, seed {seed}"]["finds"]["mal_phishing"]["suspicious or worse"]
+        for seed in (1, 2)
+    ]
+    assert row["mean"] == pytest.approx(sum(shares) / 2, abs=1e-6)
+    assert row["spread"] == [min(shares), max(shares)]
+    assert row["interval"][0] <= row["mean"] <= row["interval"][1]
+    assert row["seeds"] == 2
+    scale = section["summary"]["domains"]["score_scale/clean, unseen domains/20"]
+    assert scale["expected"] == 0.01
+    assert 0 <= scale["observed"]["mean"] < 0.1
+    goals = {(goal["row"], goal["measured_on"]): goal for goal in measured["goals"]}
+    known = goals["DGA random, known families", "domains"]
+    macros = [
+        section["fits"][f"domains, seed {seed}"]["macro"]["dga_random"]["suspicious or worse"]
+        for seed in (1, 2)
+    ]
+    assert known["share"] == pytest.approx(sum(macros) / 2, abs=1e-6)
+    assert known["met"] is (known["share"] >= 0.98)
+    assert known["spread"] is not None
+    # nothing was left to learn phishing from
+    assert ("phishing, other feeds", "source tweetfeed") not in goals
+
+
+def test_a_report_is_gone_on_with(
+    labelled: Path, model: Path, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "report.json"
+    shutil.copy(report, copy)
+    fitted: list[str] = []
+
+    def fit(_ready: Any, part: Any, recipe: Any, _tell: Any) -> dict[str, Any]:
+        fitted.append(f"{part.label}, seed {recipe.seed}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(refits, "fitted_without", fit)
+    done = json.loads(report.read_text())["holdouts"]["fits"]
+    request = Request(model, labelled, (), ("domains",), 2, None, copy)
+    again = evaluation.evaluate(request, quiet)
+    assert not fitted
+    assert again["holdouts"]["fits"] == done
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(replace(request, seeds=3), quiet)
+    assert fitted == ["domains, seed 3"]
+    assert json.loads(copy.read_text())["holdouts"]["fits"] == done  # what was done is kept
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(replace(request, passes=2), quiet)
+    assert fitted[1:] == ["domains, seed 1"]  # another recipe begins anew
+
+
+def test_no_other_file_is_overwritten(labelled: Path, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text('{"mine": 1}')
+    with pytest.raises(UsageError, match="no report"):
+        evaluation.evaluate(Request(model, labelled, report=path), quiet)
+    assert path.read_text() == '{"mine": 1}'
+
+
+def test_the_card_tells_of_hold_outs(model: Path, report: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    measured = json.loads(report.read_text())
+    run.add(folder, measured)
+    card = (folder / "README.md").read_text()
+    assert "### New registered domains" in card
+    assert "### Without the source tweetfeed" in card
+    assert "| DGA random, known families | 87 | 74 | 98 |" in card
+    assert measured["model"]["weights_sha256"] in card
+    assert "![Finds by family](families.svg)" in card
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["recipe"] == json.loads((model / "metrics.json").read_text())["recipe"]
+    assert "finds" not in metrics["holdouts"]["fits"]["domains, seed 1"]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run.add(folder, measured)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_report_of_other_weights_is_refused(model: Path, report: Path, tmp_path: Path) -> None:
+    measured = json.loads(report.read_text())
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    with pytest.raises(UsageError, match="not the model that was measured"):
+        run.add(folder, measured | {"model": measured["model"] | {"weights_sha256": "0" * 64}})
+    (folder / "metrics.json").write_text('{"version": "3.1.0"}')
+    with pytest.raises(UsageError, match="train again"):
+        run.add(folder, measured)
+    assert json.loads((folder / "metrics.json").read_text()) == {"version": "3.1.0"}
+    (folder / "metrics.json").unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        run.add(folder, measured)
+
+
+def test_command_with_plots_and_card(
+    labelled: Path, model: Path, report: Path, tmp_path: Path
+) -> None:
+    folder, plots = tmp_path / "model", tmp_path / "plots"
+    shutil.copytree(model, folder)
+    log = tmp_path / "queries.txt"
+    log.write_text("www.example.org A\ngarden-house7.com A\ngarden-house7.com AAAA\n")
+    shutil.copy(report, tmp_path / "report.json")
+    arguments = ["--model", str(folder), "--data", str(labelled), "--plots", str(plots), "--card"]
+    more = ["--report", str(tmp_path / "report.json"), "--traffic", str(log), "--format", "table"]
+    done = CliRunner().invoke(evaluate, [*arguments, *more])
+    assert done.exit_code == 0, done.output
+    for kind in listing.SECTIONS:
+        assert f"\n{kind}\n" in done.stdout
+    assert {path.name for path in plots.iterdir()} == {
+        *("roc.svg", "reliability.svg", "families.svg"),
+    }
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["traffic"]["queries.txt"]["queries"] == 3
+    assert "### New registered domains" in (folder / "README.md").read_text()
+
+
+def test_every_row_fits_its_columns(report: Path) -> None:
+    measured = json.loads(report.read_text())
+    for row in listing.rows(measured):
+        assert set(row) <= {"kind", *listing.COLUMNS}
+        assert row["kind"] in listing.SECTIONS
