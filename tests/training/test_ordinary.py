@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import idna
 import pytest
 
 from mlplugin.qname import canonical
 from mlplugin.training import ordinary
+from mlplugin.training.fit import Recipe
 from mlplugin.training.ordinary import parts, scripts
 
 DOMAINS = [
@@ -19,6 +21,8 @@ DOMAINS = [
     f"{'long-name-' * 6}end.co.uk",
     "xn--mnchen-3ya.de",
 ]
+
+HARD_CASES = Path(__file__).resolve().parents[2] / "testdata" / "hard_cases"
 
 
 def test_names_are_the_same_for_a_seed() -> None:
@@ -35,6 +39,26 @@ def test_every_kind_is_valid_and_varied(kind: int) -> None:
     for name in made:
         assert canonical(name) == name
     assert len(set(made)) > 150
+
+
+def _hard_cases() -> dict[str, str]:
+    """The names that the shipped model is tested on, and where they stand."""
+    return {
+        line.split("\t")[0]: f"{path.name}:{number}"
+        for path in sorted(HARD_CASES.glob("*.tsv"))
+        if path.name != "classes.tsv"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if number > 1
+    }
+
+
+@pytest.mark.parametrize("seed", [Recipe().seed, Recipe().seed + 1])
+def test_what_the_model_is_tested_on_is_not_made(seed: int) -> None:
+    """Neither for the fit nor for the calibration, whose seed is the next one."""
+    cases = _hard_cases()
+    assert len(cases) > 3000
+    made = ordinary.names(seed, Recipe().ordinary, DOMAINS)
+    assert not {name: cases[name] for name in made if name in cases}
 
 
 def test_well_known_zones_are_there() -> None:

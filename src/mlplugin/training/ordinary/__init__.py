@@ -9,7 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from mlplugin.training.ordinary import cloud, devices, domains, hosts, lookups, mail, scripts, web
+from mlplugin.training.ordinary import (
+    cloud,
+    devices,
+    domains,
+    hosts,
+    lengthy,
+    lookups,
+    mail,
+    scripts,
+    web,
+)
 from mlplugin.training.ordinary.parts import Maker
 
 KINDS: tuple[Maker, ...] = (
@@ -20,6 +30,7 @@ KINDS: tuple[Maker, ...] = (
     *hosts.KINDS,
     *devices.KINDS,
     *domains.KINDS,
+    *lengthy.KINDS,
     *scripts.KINDS,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlplugin.training.ordinary.parts import Maker, from_patterns
 
 telemetry = from_patterns(
-    "{l2}-v{n2}.events.data.microsoft.com", "v{n2}.events.data.microsoft.com",
+    "{l2}-v{n2}.events.data.microsoft.com", "v{n1}.events.data.microsoft.com",
     "{l2}{n1}-v20.events.endpoint.security.microsoft.com", "umwatson.events.{d}",
     "kmwatsonc.events.{d}", "onedscolprd{l3}{n2}.{c}.cloudapp.azure.com",
     "{n1-2}-courier.push.apple.com", "gspe{n2}-ssl.ls.apple.com", "p{n2-3}-{w}.icloud.com",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mlplugin.training.ordinary.parts import (
     BASE36,
     COUNTRIES,
-    HEX,
+    THINGS,
     Maker,
-    address,
     digits,
     filled,
     label_of,
@@ -81,25 +80,20 @@ _NEW = (
     "vip", "top", "icu", "mobi", "biz", "info", "pro", "name", "aero", "museum", "post", "travel",
     "asia",
 )  # fmt: skip
-_THINGS = (
-    "river", "stone", "amber", "oak", "maple", "north", "south", "blue", "red", "silver", "copper",
-    "fox", "wolf", "otter", "heron", "swift", "pixel", "paper", "ink", "brick", "lantern",
-    "harbor", "meadow", "valley", "summit", "orbit", "comet", "nova", "echo", "pulse",
-    "spark", "flow", "drift", "craft", "forge", "loom", "kiln", "bean", "leaf", "root", "seed",
-    "bloom", "petal", "honey", "sugar", "salt", "pepper", "lemon", "olive", "mint", "cocoa",
-    "velvet", "linen", "denim", "canvas", "mosaic", "prism", "vector", "matrix", "tensor",
-)  # fmt: skip
-_SERVICES = (
-    "www", "api", "cdn", "app", "mail", "static", "assets", "img", "internal", "prod", "staging",
-    "edge", "cache", "gateway", "proxy", "cluster", "service", "public", "private", "primary",
-    "replica", "metrics", "logs", "queue", "worker", "storage", "backup", "media",
-)  # fmt: skip
-_MORE = (
-    "the", "of", "and", "for", "in", "all", "our", "my", "on", "great", "little", "old", "new",
-    "best", "national", "international", "association", "society", "institute", "department",
-    "committee", "federation", "community", "library", "museum", "festival", "conference",
-    "research", "history", "science", "music", "childrens", "regional", "european", "american",
-    "heritage",
+
+_IMITATED = (
+    "metamask.io", "pancakeswap.finance", "uniswap.org", "walletconnect.com", "coinbase.com",
+    "binance.com", "kraken.com", "trezor.io", "ledger.com", "phantom.app", "opensea.io",
+    "rabby.io", "keplr.app", "argent.xyz", "zerion.io", "zapper.xyz", "debank.com", "balancer.fi",
+    "dydx.exchange", "gmx.io", "traderjoexyz.com", "quickswap.exchange", "spookyswap.fi",
+    "orca.so", "sushi.com", "1inch.io", "paraswap.io", "thorchain.org", "osmosis.zone",
+    "rocketpool.net", "yearn.fi", "stargate.finance", "venus.io", "beefy.com", "looksrare.org",
+    "xverse.app", "unisat.io", "magiceden.io", "tensor.trade", "backpack.app", "solflare.com",
+    "bitget.com", "mexc.com", "bitvavo.com", "bitso.com", "luno.com", "swissborg.com",
+    "paypal.com", "wise.com", "revolut.com", "klarna.com", "venmo.com", "cash.app", "zellepay.com",
+    "usps.com", "ups.com", "dhl.com", "fedex.com", "dpd.com", "gls-group.com", "evri.com",
+    "spotify.com", "roblox.com", "steamcommunity.com", "discord.com",
+    "docusign.com", "wetransfer.com", "sharefile.com", "box.com", "booking.com", "airbnb.com",
 )  # fmt: skip
 
 
@@ -135,10 +129,8 @@ def numeric(rng: random.Random, _: Sequence[str]) -> str:
     if form == 2:
         return f"{host}{digits(rng, 2, 4)}{text(rng, string.ascii_lowercase, 1, 3)}.{suffix}"
     if form == 3:
-        return (
-            f"{host}{digits(rng, 1, 3)}{rng.choice(_THINGS)}{rng.choice(('', *_TRADES))}.{suffix}"
-        )
-    return f"{host}{rng.choice(_THINGS)}{rng.choice(('20', '19'))}{rng.randint(10, 99)}.{suffix}"
+        return f"{host}{digits(rng, 1, 3)}{rng.choice(THINGS)}{rng.choice(('', *_TRADES))}.{suffix}"
+    return f"{host}{rng.choice(THINGS)}{rng.choice(('20', '19'))}{rng.randint(10, 99)}.{suffix}"
 
 
 def initials(rng: random.Random, _: Sequence[str]) -> str:
@@ -154,13 +146,13 @@ def initials(rng: random.Random, _: Sequence[str]) -> str:
     if form == 3:
         return f"{host}{letters}-{rng.choice(_TRADES)}.{suffix}"
     if form == 4:
-        return f"{host}{rng.choice(_THINGS)}{letters[:3]}.{suffix}"
+        return f"{host}{rng.choice(THINGS)}{letters[:3]}.{suffix}"
     return f"{host}{letters}{digits(rng, 1, 2)}.{suffix}"
 
 
 def short(rng: random.Random, _: Sequence[str]) -> str:
-    """One to three letters or digits."""
-    label = text(rng, BASE36, 1, 3)
+    """Two or three letters or digits."""
+    label = text(rng, BASE36, 2, 3)
     suffix = rng.choice(("com", "co", "io", "me", "ly", "to", "net", "gg", "sh", "cc", *COUNTRIES))
     host = rng.choice(("", "", "", "www.", "s.", "i.", "a.", "cdn.", "go."))
     return f"{host}{label}.{suffix}"
@@ -191,66 +183,21 @@ def new_suffix(rng: random.Random, domains: Sequence[str]) -> str:
     if form == 0:
         return f"{host}{label_of(rng, domains)}.{suffix}"
     if form == 1:
-        return f"{host}{rng.choice(_THINGS)}.{suffix}"
+        return f"{host}{rng.choice(THINGS)}.{suffix}"
     if form == 2:
         return f"{host}{label_of(rng, domains)}-{rng.choice(_TRADES)}.{suffix}"
     if form == 3:
         return f"{host}{rng.choice(_SURNAMES)}.{suffix}"
     if form == 4:
         verb = rng.choice(("get", "try", "use", "my", "join", "hey", "go"))
-        return f"{host}{verb}{rng.choice(_THINGS)}.{suffix}"
-    return f"{host}{rng.choice(_THINGS)}-{rng.choice(_TRADES)}.{suffix}"
+        return f"{host}{verb}{rng.choice(THINGS)}.{suffix}"
+    return f"{host}{rng.choice(THINGS)}-{rng.choice(_TRADES)}.{suffix}"
 
 
-def _deep(rng: random.Random, domain: str) -> str:
-    return ".".join([*rng.choices(_SERVICES, k=rng.randint(5, 22)), domain])
+def imitated(rng: random.Random, domains: Sequence[str]) -> str:
+    """A host of a service that crooks like to imitate: its own names must not look like theirs."""
+    host = rng.choice(("www", "docs", "api", "blog", "support", "help", "info", "cdn", "m", "{l2}"))
+    return f"{filled(rng, host, domains)}.{rng.choice(_IMITATED)}"
 
 
-def _sentence(rng: random.Random, domain: str) -> str:
-    # Fewer words without hyphens are what generators make.
-    count, joint = rng.choice(((rng.randint(5, 10), "-"), (rng.randint(8, 10), "")))
-    label = joint.join(rng.choice((*_MORE, *_THINGS)) for _ in range(count))[:63].rstrip("-")
-    suffix = rng.choice(("com", "org", "org.uk", "de", "net"))
-    return rng.choice((f"{label}.{domain}", f"{label}.{suffix}"))
-
-
-def _instances(rng: random.Random, domain: str) -> str:
-    first, second = rng.choices(_SERVICES, k=2)
-    parts = [f"{first}-{second}-{text(rng, HEX, 8, 10)}-{text(rng, BASE36, 5)}"]
-    parts += [f"{rng.choice(_THINGS)}-{rng.randint(1, 999)}" for _ in range(rng.randint(3, 8))]
-    return ".".join([*parts, domain])
-
-
-def _identifiers(rng: random.Random, domain: str) -> str:
-    parts = [
-        filled(rng, rng.choice(("{u}", "{h32}", "{h40}", "{n10}", "{x26}")), [domain])
-        for _ in range(rng.randint(2, 4))
-    ]
-    return ".".join([*parts, rng.choice(_SERVICES), domain])
-
-
-def _proxied(rng: random.Random, domain: str) -> str:
-    flat = f"{rng.choice(_SERVICES)}.{domain}".replace("-", "--").replace(".", "-")
-    proxy = rng.choice(("translate.goog", "cdn.ampproject.org", f"proxy.{domain}"))
-    return f"{flat[:60].rstrip('-')}.{proxy}"
-
-
-def _telling(rng: random.Random, domain: str) -> str:
-    first, second = rng.choices(_SERVICES, k=2)
-    return f"{address(rng)}.{text(rng, HEX, 32)}.{first}.{second}.{domain}"
-
-
-_LONG: tuple[Callable[[random.Random, str], str], ...] = (
-    _deep, _sentence, _sentence, _instances, _identifiers, _proxied, _telling,
-)  # fmt: skip
-
-
-def long(rng: random.Random, domains: Sequence[str]) -> str:
-    """A long name, up to what the DNS can hold."""
-    made = rng.choice(_LONG)(rng, rng.choice(domains))
-    while len(made) > 250:
-        made = made.split(".", 1)[1]
-    return made
-
-
-KINDS: tuple[Maker, ...] = (pinyin, numeric, initials, short, company, new_suffix, long)
+KINDS: tuple[Maker, ...] = (pinyin, numeric, initials, short, company, new_suffix, imitated)

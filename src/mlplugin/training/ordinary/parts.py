@@ -23,6 +23,14 @@ COUNTRIES = (
     "de", "fr", "it", "es", "nl", "be", "at", "ch", "pl", "cz", "se", "no", "dk", "fi", "pt",
     "ro", "hu", "gr", "ie", "ru", "ua", "in", "cn", "ca", "us", "eu", "br", "mx", "ar", "cl",
 )  # fmt: skip
+THINGS = (
+    "river", "stone", "amber", "oak", "maple", "north", "south", "blue", "red", "silver", "copper",
+    "fox", "wolf", "otter", "heron", "swift", "pixel", "paper", "ink", "brick", "lantern",
+    "harbor", "meadow", "valley", "summit", "orbit", "comet", "nova", "echo", "pulse",
+    "spark", "flow", "drift", "craft", "forge", "loom", "kiln", "bean", "leaf", "root", "seed",
+    "bloom", "petal", "honey", "sugar", "salt", "pepper", "lemon", "olive", "mint", "cocoa",
+    "velvet", "linen", "denim", "canvas", "mosaic", "prism", "vector", "matrix", "tensor",
+)  # fmt: skip
 
 
 def text(rng: random.Random, letters: str, low: int, high: int | None = None) -> str:
