@@ -27,8 +27,9 @@ _LINES = (
 )
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "mlplugin",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
+    "svg.fonttype": "none",  # text stays text: small, and it can be searched and read out
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
