@@ -98,10 +98,14 @@ def _counted(level: Levels, asked: NDArray[np.int64], domain: NDArray[np.uint64]
 def of_logs(judge: Judge, logs: Sequence[Path], known: Known) -> dict[str, Any]:
     """Each log by its name, and all of them together where there are several.
 
+    Logs of the same name count as one.
+
     Raises:
         UsageError: if one cannot be read.
     """
-    counted = {path.name: names_of(path) for path in logs}
+    counted: dict[str, Counter[str]] = {}
+    for path in logs:
+        counted.setdefault(path.name, Counter()).update(names_of(path))
     if len(counted) > 1:
         counted[ALL] = sum(counted.values(), Counter())
     return {name: alarms(judge, counts, known) for name, counts in counted.items()}
