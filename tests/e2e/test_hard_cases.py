@@ -63,7 +63,8 @@ def test_blocking_is_on(level: str, ports: dict[str, int]) -> None:
 
 def test_none_is_blocked_as_malicious(ports: dict[str, int]) -> None:
     names = [name for kind in CLASSES.values() for name in kind.names]
-    assert [name for name in names if blocked(name, ports["malicious"])] == []
+    hits = [name for name in names if blocked(name, ports["malicious"])]
+    assert not hits, "\n".join(hits)
 
 
 def test_hardly_any_is_blocked_as_suspicious(ports: dict[str, int]) -> None:
@@ -71,6 +72,6 @@ def test_hardly_any_is_blocked_as_suspicious(ports: dict[str, int]) -> None:
     port = ports["suspicious"]
     hits = {kind: [n for n in of.names if blocked(n, port)] for kind, of in CLASSES.items()}
     over = {kind: names for kind, names in hits.items() if len(names) > CLASSES[kind].allowed}
-    assert over == {}
+    assert not over, "\n".join(f"{kind}: {names}" for kind, names in over.items())
     count = Counter({kind: len(names) for kind, names in hits.items()})
     assert count.total() <= 0.002 * sum(len(of.names) for of in CLASSES.values()), hits
