@@ -89,6 +89,8 @@ _IMITATED = (
     "orca.so", "sushi.com", "1inch.io", "paraswap.io", "thorchain.org", "osmosis.zone",
     "rocketpool.net", "yearn.fi", "stargate.finance", "venus.io", "beefy.com", "looksrare.org",
     "xverse.app", "unisat.io", "magiceden.io", "tensor.trade", "backpack.app", "solflare.com",
+    "trustwallet.com", "exodus.com", "safepal.com", "atomicwallet.io", "coinomi.com",
+    "myetherwallet.com", "electrum.org", "mycelium.com", "token.im", "cakewallet.com",
     "bitget.com", "mexc.com", "bitvavo.com", "bitso.com", "luno.com", "swissborg.com",
     "paypal.com", "wise.com", "revolut.com", "klarna.com", "venmo.com", "cash.app", "zellepay.com",
     "usps.com", "ups.com", "dhl.com", "fedex.com", "dpd.com", "gls-group.com", "evri.com",

@@ -19,6 +19,12 @@ _MORE = (
     "research", "history", "science", "music", "childrens", "regional", "european", "american",
     "heritage",
 )  # fmt: skip
+_SMALL = (
+    "a", "the", "this", "that", "then", "is", "it", "its", "to", "so", "we", "you", "who", "how",
+    "why", "what", "are", "can", "have", "with", "from", "by", "at", "very", "too", "not", "if",
+    "long", "longer", "longest", "name", "domain", "website", "world", "internet", "ever", "some",
+    "more", "most", "every", "thing", "here", "there", "where", "when", "because", "really",
+)  # fmt: skip
 _COMPOUNDS = (
     (
         (
@@ -71,10 +77,16 @@ def _deep(rng: random.Random, domain: str) -> str:
 
 def _sentence(rng: random.Random, domain: str) -> str:
     # Fewer words without hyphens are what generators make.
-    count, joint = rng.choice(((rng.randint(5, 10), "-"), (rng.randint(8, 12), "")))
-    label = joint.join(rng.choice((*_MORE, *THINGS)) for _ in range(count))[:63].rstrip("-")
+    count, joint = rng.choice(((rng.randint(5, 10), "-"), (rng.randint(8, 14), "")))
+    words = (rng.choice(rng.choice((_SMALL, _MORE, THINGS))) for _ in range(count))
+    label = joint.join(words)[:63].rstrip("-")
     suffix = rng.choice(("com", "org", "org.uk", "de", "net"))
     return rng.choice((f"{label}.{domain}", f"{label}.{suffix}"))
+
+
+def _saying(rng: random.Random, _: str) -> str:
+    words = (rng.choice(rng.choice((_SMALL, _SMALL, _MORE))) for _ in range(rng.randint(9, 15)))
+    return f"{''.join(words)[:63]}.{rng.choice(('com', 'org', 'net', 'co.uk'))}"
 
 
 def _compound(rng: random.Random, _: str) -> str:
@@ -110,7 +122,7 @@ def _telling(rng: random.Random, domain: str) -> str:
 
 
 _LONG: tuple[Callable[[random.Random, str], str], ...] = (
-    _deep, _sentence, _sentence, _sentence, _compound, _compound, _instances, _identifiers,
+    _deep, _sentence, _sentence, _saying, _compound, _compound, _instances, _identifiers,
     _proxied, _telling,
 )  # fmt: skip
 
