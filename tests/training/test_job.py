@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
+import re
 import resource
 import shutil
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,12 @@ from typing import Any
 import pytest
 
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.training import checkpoint, job, memory
-from mlplugin.training.progress import Moment
+from mlplugin.training import checkpoint, job, memory, plots
+from mlplugin.training.progress import JsonLines, Moment
 from mlplugin.training.run import Order
 from tests.training.conftest import HEADER, SMALL
 
+DRAW = plots.draw
 CREATED = "2026-12-01T00:00:00Z"
 
 
@@ -53,6 +57,14 @@ def order(data: Path, out: Path) -> Order:
     return Order(data, out, "2026.12.0", SMALL, False, (), CREATED)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _without_plots() -> Iterator[None]:
+    """Drawing takes longer than all the rest, and is the same whatever happened to the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "draw", lambda *_: [])
+        yield
+
+
 def digest(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
@@ -71,10 +83,25 @@ def whole(
 def test_the_directory_is_the_same_to_the_byte(
     labelled: Path, whole: tuple[dict[str, str], Listener], tmp_path: Path
 ) -> None:
-    assert set(whole[0]) == {"config.json", "weights.safetensors", "metrics.json", "README.md"}
+    assert {"config.json", "weights.safetensors", "metrics.json", "README.md"} == set(whole[0])
     out = tmp_path / "another" / "name"
     job.train(order(labelled, out), every=0)
     assert digest(out) == whole[0]
+
+
+def test_plots_are_the_same_and_one_core_is_as_good(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "draw", DRAW)
+    job.train(order(labelled, tmp_path / "one"))
+
+    def on_one_core() -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        job.train(order(labelled, tmp_path / "two"))
+
+    assert forked(on_one_core) == 0
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    assert "roc.svg" in digest(tmp_path / "two")
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -85,8 +112,7 @@ def forked(work: Callable[[], object]) -> int:
     if child == 0:
         try:
             work()
-        except KeyboardInterrupt:
-            os._exit(130)
+            os._exit(0)
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -319,3 +345,23 @@ def test_it_tells_how_it_goes(whole: tuple[dict[str, str], Listener]) -> None:
     assert kind == "done"
     assert [stage["stage"] for stage in about["cost"]["stages"]] == stages
     assert about["cost"]["peak_bytes"] > 50_000_000
+
+
+def test_the_stream_is_as_documented(labelled: Path, tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    stream, out = io.StringIO(), tmp_path / "model"
+    stop = end_in_a_pass(signal.SIGINT, out)
+    with pytest.raises(KeyboardInterrupt):
+        job.train(order(labelled, out), [stop, JsonLines(stream, pytest.fail)], every=0)
+    job.train(order(labelled, out), [JsonLines(stream, pytest.fail)], every=0)
+    told = {}
+    for line in stream.getvalue().splitlines():
+        event = json.loads(line)
+        kind = event.pop("event")
+        told[kind] = set(event) - {"time"}
+    assert set(table) == {*told, "error"}
+    for kind, fields in told.items():
+        words = re.findall(r"`(\w+)`", table[kind])
+        assert fields <= set(words), kind
+        assert set(words) - fields <= {"benign", "recall", "seconds", "peak_bytes"}, kind
