@@ -48,7 +48,7 @@ def goals(metrics: dict[str, Any]) -> str:
                 f"**{percent(entry['share'])}**" if measured else "not measured",
                 span(entry["interval"]),
                 span(spread),
-                entry["measured_on"] or "",
+                f"{entry['measured_on']}: {entry['set']}" if measured else "",
             ]
         )
     if not rows:

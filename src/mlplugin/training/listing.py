@@ -164,7 +164,8 @@ def _goals(report: Report) -> Iterator[Row]:
         yield {
             "kind": "goal",
             "set": entry["row"],
-            **{key: entry[key] for key in ("floor", "best_peer", "goal", "met", "measured_on")},
+            **{key: entry[key] for key in ("floor", "best_peer", "goal", "met")},
+            "measured_on": entry["measured_on"] and f"{entry['measured_on']}: {entry['set']}",
             "suspicious": entry["share"],
             **_span(entry["interval"]),
             "least": spread[0],
