@@ -65,7 +65,6 @@ ORDINARY = {
     "other scripts": [
         "xn--mnchen-3ya.de",
         "xn--fsqu00a.xn--0zwm56d",
-        "xn--80ak6aa92e.com",
         "xn--e1afmkfd.xn--p1ai",
     ],
     "very short": ["t.co", "x.com", "g.co", "qq.com", "vk.ru"],
