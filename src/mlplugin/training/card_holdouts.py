@@ -45,7 +45,7 @@ def goals(metrics: dict[str, Any]) -> str:
             [
                 entry["row"],
                 *(_share(entry[key]) for key in ("floor", "best_peer", "goal")),
-                f"**{percent(entry['share'])}**" if measured else "not measured",
+                _measured(entry) if measured else "not measured",
                 span(entry["interval"]),
                 span(spread),
                 f"{entry['measured_on']}: {entry['set']}" if measured else "",
@@ -62,6 +62,12 @@ def goals(metrics: dict[str, Any]) -> str:
         "alarm in 1,000 clean names, on other names than this model's. Generated names count by "
         "family, each the same.\n\n" + table(heads, rows)
     )
+
+
+def _measured(entry: dict[str, Any]) -> str:
+    by_name = entry["by_name"]
+    also = "" if by_name is None else f", by name {percent(by_name)}"
+    return f"**{percent(entry['share'])}**{also}"
 
 
 def scale(metrics: dict[str, Any]) -> str:
@@ -128,7 +134,7 @@ def _section(metrics: dict[str, Any], name: str, places: dict[str, Any]) -> str:
         "alone holds; measured on those.",
     )
     wanted = ("finds/", "macro/") if name != "odd" else ("false_positives/", "population/")
-    rows = [_row(place, row) for place, row in places.items() if place.startswith(wanted)]
+    rows = [_row(place, places[place]) for place in sorted(places) if place.startswith(wanted)]
     if name == "domains":
         rows += [_row(place, row) for place, row in places.items() if "population/" in place]
     fits = metrics["holdouts"]["fits"]

@@ -146,7 +146,7 @@ def _before(path: Path | None, wanted: dict[str, Any], recipe: Recipe) -> dict[s
         raise UsageError(
             f"{path} is there and no report of an evaluation; name another file"
         ) from error
-    return section if same else empty
+    return {**section, "summary": summary.of(section["fits"])} if same else empty
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

@@ -62,6 +62,10 @@ def _span(interval: list[float] | None) -> Row:
     return {} if interval is None else {"low": interval[0], "high": interval[1]}
 
 
+def _extremes(spread: list[float] | None) -> Row:
+    return {} if spread is None else {"least": spread[0], "most": spread[1]}
+
+
 def _false_positives(report: Report) -> Iterator[Row]:
     sets = {
         **report["false_positives"],
@@ -151,8 +155,7 @@ def _holdouts(report: Report) -> Iterator[Row]:
                 "seeds": figure["seeds"],
                 "suspicious": figure["mean"],
                 **_span(figure["interval"]),
-                "least": figure["spread"][0],
-                "most": figure["spread"][1],
+                **_extremes(figure["spread"]),
                 "malicious": row[MALICIOUS]["mean"],
                 "own_0.1": own["mean"] if own else None,
             }
@@ -160,7 +163,6 @@ def _holdouts(report: Report) -> Iterator[Row]:
 
 def _goals(report: Report) -> Iterator[Row]:
     for entry in report.get("goals", []):
-        spread = entry["spread"] or (None, None)
         yield {
             "kind": "goal",
             "set": entry["row"],
@@ -168,6 +170,5 @@ def _goals(report: Report) -> Iterator[Row]:
             "measured_on": entry["measured_on"] and f"{entry['measured_on']}: {entry['set']}",
             "suspicious": entry["share"],
             **_span(entry["interval"]),
-            "least": spread[0],
-            "most": spread[1],
+            **_extremes(entry["spread"]),
         }

@@ -97,14 +97,18 @@ def _spread(whole: Sequence[Mapping[str, Mapping[str, Any]]], place: str) -> dic
 def _figure(
     shares: Sequence[float], spans: Sequence[Sequence[float]], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """One figure over all seeds; ``interval`` is the mean of theirs, which is on the safe side."""
+    """One figure over all seeds.
+
+    ``interval`` is the mean of theirs, which is on the safe side; ``names`` are those of a seed.
+    ``spread`` is None where one seed tells of none.
+    """
     figure: dict[str, Any] = {
         "mean": _mean(shares),
         "interval": [_mean([span[0] for span in spans]), _mean([span[1] for span in spans])],
-        "spread": [min(shares), max(shares)],
+        "spread": [min(shares), max(shares)] if len(shares) > 1 else None,
         "deviation": round(float(np.std(shares, ddof=1)), 6) if len(shares) > 1 else None,
         "seeds": len(shares),
-        "names": sum(row["names"] for row in rows),
+        "names": round(float(np.mean([row["names"] for row in rows]))),
     }
     if "families" in rows[0]:
         figure["families"] = rows[0]["families"]
