@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from mlplugin.errors import UsageError
 from mlplugin.training import false_alarms, finds, measure
-from mlplugin.training.datasets import THREATS
+from mlplugin.training.datasets import THREATS, Labelled
 from mlplugin.training.measure import CLEAN, QUERIED, Judged, Set, Subject
+from mlplugin.training.names import from_texts
 
 
 def judged(score: list[float], reputed: list[bool] | None = None) -> Judged:
@@ -54,6 +56,15 @@ def test_what_is_flagged_as_shipped_and_without_reputation() -> None:
     assert rows[CLEAN]["suspicious or worse"] == 0.01
     assert rows[CLEAN]["model alone, 30 or more"] == 0.02
     assert rows[CLEAN]["trained on"] == 0
+
+
+def test_examples_are_what_is_flagged_the_worst_first() -> None:
+    about = _with_data(subject(200))
+    texts = [f"n{row}.example" for row in range(200)]
+    about = replace(about, data=replace(about.data, names=from_texts(texts)))
+    found = false_alarms.flagged(benign(), about, 1)
+    # the other one of each set is passed by reputation
+    assert found == {CLEAN: ["n98.example"], QUERIED: ["n199.example"]}
 
 
 def test_the_score_scale_is_that_of_the_model_alone() -> None:
@@ -116,11 +127,6 @@ def test_without_clean_names_it_says_what_is_missing() -> None:
 
 
 def _with_data(about: Subject) -> Subject:
-    from dataclasses import replace
-
-    from mlplugin.training.datasets import Labelled
-    from mlplugin.training.names import from_texts
-
     zeros = np.zeros(3, np.int32)
     data = Labelled(
         from_texts(["a.example", "b.example", "c.example"]), zeros.astype(np.int16), ("mal_scam",),

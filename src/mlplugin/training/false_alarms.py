@@ -33,6 +33,17 @@ def false_positives(benign: Mapping[str, Set], subject: Subject) -> dict[str, An
     return result
 
 
+def flagged(benign: Mapping[str, Set], subject: Subject, each: int) -> dict[str, list[str]]:
+    """Of each set of benign names, some that are flagged as shipped, the highest scores first."""
+    result = {}
+    for name, found in benign.items():
+        wrong = np.flatnonzero(found.judged.level >= 1)
+        wrong = wrong[np.argsort(-found.judged.score[wrong], kind="stable")][:each]
+        if len(wrong):
+            result[name] = [subject.data.names.text(found.rows[row]) for row in wrong]
+    return result
+
+
 def rates(level: measure.Levels, subject: Subject, found: Set) -> dict[str, Any]:
     """The shares that are flagged, with their intervals."""
     domain = subject.domain[found.rows]

@@ -19,6 +19,7 @@ from mlplugin.training.holdouts import Part
 from mlplugin.training.judging import judge_of
 from mlplugin.training.pipeline import Mask, Prepared, Tell, train
 
+_EXAMPLES = 10
 Keep = Callable[[dict[str, Any]], None]
 
 
@@ -110,6 +111,7 @@ def _measured(judge: measure.Judge, about: measure.Subject, tested: Mask) -> dic
     return {
         "names_tested": int((new & about.fair).sum()),
         "false_positives": false_alarms.false_positives(benign, about),
+        "flagged": false_alarms.flagged(benign, about, _EXAMPLES),
         "population": false_alarms.population(benign, about),
         "score_scale": false_alarms.score_scale(benign, about),
         "finds": found,

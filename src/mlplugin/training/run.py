@@ -17,6 +17,7 @@ from mlplugin.training import (
     card,
     description,
     evaluation,
+    false_alarms,
     goals,
     holdouts,
     measure,
@@ -174,13 +175,9 @@ def source_rows(ready: pipeline.Prepared) -> dict[str, dict[str, Any]]:
 
 def examples(judge: measure.Judge, about: measure.Subject, each: int = 6) -> dict[str, list[str]]:
     """Benign names that are flagged, the worst first, and malicious ones that score lowest."""
-    result = {}
-    for title, rows in measure.benign_sets(about).items():
-        judged = judge(about.data.names.take(rows))
-        wrong = np.flatnonzero(judged.level >= 1)
-        wrong = wrong[np.argsort(-judged.score[wrong], kind="stable")][:each]
-        if len(wrong):
-            result[f"flagged: {title}"] = [about.data.names.text(rows[row]) for row in wrong]
+    benign = measure.judged_benign(judge, about)
+    flagged = false_alarms.flagged(benign, about, each)
+    result = {f"flagged: {title}": names for title, names in flagged.items()}
     for title, (_, rows) in measure.malicious_sets(about, about.unseen).items():
         if ":" in title:
             continue
