@@ -28,6 +28,7 @@ from reference import EXCEPTION, PLAIN, WILDCARD, Model, fnv64  # noqa: E402
 PRIVATE = 8
 THREATS = ("dga", "dga_dictionary", "malware", "phishing", "scam", "tunnel")
 BUCKETS, WIDE, HIDDEN = 2**10, 16, 32
+WINDOW, FILTERS, LOOK_HIDDEN, LONGEST, SYMBOLS = 5, 12, 9, 40, 121
 LETTERS = string.ascii_lowercase + string.digits + "-"
 
 ICANN = """
@@ -73,25 +74,37 @@ def tensors() -> dict[str, np.ndarray[Any, Any]]:
         "suffix_flag": np.array([flags[text] for text in order], np.uint8),
         "suffix_weight": dice.integers(-127, 128, (len(order), threats)).astype(np.int8),
         "suffix_scale": np.array([0.01], np.float32),
+        "look_table": dice.integers(-127, 128, (WINDOW, SYMBOLS, FILTERS)).astype(np.int8),
+        "look_scale": (dice.random(FILTERS) * 0.01 + 0.005).astype(np.float32),
+        "look_bias": floats(FILTERS, scale=0.5),
+        "look_w1": floats(LOOK_HIDDEN, FILTERS, scale=0.5),
+        "look_b1": floats(LOOK_HIDDEN, scale=0.3),
+        "look_w2": floats(threats, LOOK_HIDDEN, scale=0.5),
+        "look_w3": floats(threats, FILTERS, scale=0.3),
+        "look_b2": floats(threats, scale=0.5),
         "reputation": np.array(
             sorted({fnv64(name) for name in known_names.reputation()}), np.uint64
         ),
     }
 
 
-def config(logits: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """The configuration, calibrated on logits, all but the weights' hash."""
+def knots_of(logits: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """The calibration of each threat by the logits of names."""
     shares = np.array([0.02, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.995])
     score = [0.0, 1.0, 3.0, 12.0, 24.0, 31.5, 39.0, 60.0]
-    knots = {
+    return {
         threat: {
             "logit": [round(float(v), 6) for v in np.quantile(logits[:, t], shares)],
             "score": score,
         }
         for t, threat in enumerate(THREATS)
     }
+
+
+def config(logits: np.ndarray[Any, Any], mixed: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """The configuration, all but the weights' hash; calibrated on logits of both looks."""
     return {
-        "format": 1,
+        "format": 2,
         "version": "0.0.1",
         "created": "2026-11-23T00:00:00Z",
         "data_cutoff": "2026-01-03",
@@ -103,8 +116,21 @@ def config(logits: np.ndarray[Any, Any]) -> dict[str, Any]:
         "pooling": {"bag": 1.0, "linear": 0.5},
         "prior": dict(zip(THREATS, (0.0, -0.5, 1.0, 0.25, -1.5, 0.0), strict=True)),
         "calibration": {
-            "threats": knots,
+            "threats": knots_of(logits),
             "overall": {"in": [-1.0, 2.0, 20.0, 40.0, 58.0], "score": [0.0, 0.5, 17.0, 38.0, 60.0]},
+        },
+        "look": {
+            "from": 14.0,
+            "window": WINDOW,
+            "filters": FILTERS,
+            "hidden": LOOK_HIDDEN,
+            "longest": LONGEST,
+            "share": 0.4,
+            "prior": dict(zip(THREATS, (-1.0, 0.0, 0.5, 0.0, -2.0, 0.25), strict=True)),
+            "calibration": {
+                "threats": knots_of(mixed),
+                "overall": {"in": [12.0, 30.0, 44.0, 62.0], "score": [14.0, 28.0, 39.0, 60.0]},
+            },
         },
         "thresholds": {"suspicious": 30.0, "malicious": 37.0},
     }
@@ -140,9 +166,12 @@ def main() -> None:
         (folder / place).mkdir(parents=True, exist_ok=True)
     numbers = tensors()
     plain = {name: values.tolist() for name, values in numbers.items()}
-    draft = Model({**config(np.zeros((2, len(THREATS))))}, plain)
-    logits = np.array([draft.forward(draft.split(n))[0] for n in random_names(300, 7)])
-    settings = config(logits)
+    nothing = np.zeros((2, len(THREATS)))
+    draft = Model(config(nothing, nothing), plain)
+    drawn = [(name, draft.split(name)) for name in random_names(300, 7)]
+    logits = np.array([draft.forward(parts)[0] for _, parts in drawn])
+    looks = np.array([draft.look(name, parts)[0] for name, parts in drawn])
+    settings = config(logits, 0.6 * logits + 0.4 * looks)
     weights = save(numbers)
     settings["weights"] = {
         "file": "weights.safetensors",

@@ -37,6 +37,8 @@ SPECIAL = {
 }
 PLAIN, WILDCARD, EXCEPTION = 1, 2, 4
 LISTED = 8
+SYMBOLS = "abcdefghijklmnopqrstuvwxyz0123456789-._"  # and one more for any other byte
+BEYOND = 0  # the symbol of a place before or behind the text
 
 
 def fnv64(text: str) -> int:
@@ -85,6 +87,21 @@ class Parts:
     def registered_domain(self) -> str | None:
         """eTLD+1."""
         return f"{self.label}.{self.suffix}" if self.label else None
+
+
+class Judged(NamedTuple):
+    """What the network makes of a name.
+
+    ``look`` are the windows' shares of each threat's logit, None without a second look.
+    """
+
+    logits: list[float]
+    scores: list[float]
+    lead: int
+    first: float
+    overall: float
+    active: list[bool]
+    look: list[dict[str, float]] | None
 
 
 class Part(NamedTuple):
@@ -206,20 +223,111 @@ class Model:
         )
         return found, lead, min(60.0, max(0.0, overall))
 
+    def symbols(self, qname: str, parts: Parts) -> list[int]:
+        """The symbols of the end of a name."""
+        label = len(parts.subdomain) + 1 if parts.subdomain else 0
+        suffix = len(qname) - len(parts.suffix)
+        found = []
+        for place, byte in enumerate(qname):
+            region = 2 if place >= suffix else 1 if place >= label else 0
+            at = SYMBOLS.find(byte)
+            found.append(1 + 40 * region + (at if at >= 0 else 39))
+        return found[-self.config["look"]["longest"] :]
+
+    def best(self, symbols: list[int]) -> list[tuple[float, int]]:
+        """The highest value of every filter, and the first place where it is reached."""
+        window = self.config["look"]["window"]
+        table, scale = self.tensors["look_table"], self.tensors["look_scale"]
+        found = []
+        for f in range(self.config["look"]["filters"]):
+            highest = (0.0, -1)
+            for place in range(len(symbols)):
+                total = 0
+                for j in range(window):
+                    at = place + j - window // 2
+                    total += table[j][symbols[at] if 0 <= at < len(symbols) else BEYOND][f]
+                value = self.tensors["look_bias"][f] + scale[f] * total
+                if value > highest[0]:
+                    highest = (value, place)
+            found.append(highest)
+        return found
+
+    def look(self, qname: str, parts: Parts) -> tuple[list[float], list[dict[str, float]]]:
+        """The logits of the second look, and of each what every window adds."""
+        symbols = self.symbols(qname, parts)
+        best = self.best(symbols)
+        values = [value for value, _ in best]
+        tensors = self.tensors
+        before = [
+            bias + sum(w * v for w, v in zip(weights, values, strict=True))
+            for bias, weights in zip(tensors["look_b1"], tensors["look_w1"], strict=True)
+        ]
+        logits, windows = [], []
+        for t in range(len(self.threats)):
+            slopes = [
+                tensors["look_w3"][t][f]
+                + sum(
+                    tensors["look_w2"][t][h] * tensors["look_w1"][h][f]
+                    for h in range(len(before))
+                    if before[h] > 0
+                )
+                for f in range(len(values))
+            ]
+            logits.append(
+                tensors["look_b2"][t]
+                + sum(w * v for w, v in zip(tensors["look_w3"][t], values, strict=True))
+                + sum(w * max(0.0, v) for w, v in zip(tensors["look_w2"][t], before, strict=True))
+            )
+            adds: dict[str, float] = {}
+            for slope, (value, place) in zip(slopes, best, strict=True):
+                if place >= 0:
+                    text = self.window(qname[-len(symbols) :], place)
+                    adds[text] = adds.get(text, 0.0) + slope * value
+            windows.append(adds)
+        return logits, windows
+
+    def window(self, text: str, place: int) -> str:
+        """The text under a window, with its ends marked."""
+        half = self.config["look"]["window"] // 2
+        before = "^" if place - half < 0 else ""
+        behind = "$" if place + half >= len(text) else ""
+        return f"{before}{text[max(0, place - half) : place + half + 1]}{behind}"
+
+    def looked(self, qname: str, parts: Parts) -> Judged:
+        """Both looks, the second where the first asks for it."""
+        logits, active = self.forward(parts)
+        scores, lead, first = self.scores(logits)
+        look = self.config["look"]
+        if first < look["from"]:
+            return Judged(logits, scores, lead, first, first, active, None)
+        second, windows = self.look(qname, parts)
+        share = look["share"]
+        mixed = [(1 - share) * a + share * b for a, b in zip(logits, second, strict=True)]
+        scores = []
+        for threat, logit in zip(self.threats, mixed, strict=True):
+            knots = look["calibration"]["threats"][threat]
+            scores.append(interpolate(logit, knots["logit"], knots["score"]))
+        sums = [score + look["prior"][t] for score, t in zip(scores, self.threats, strict=True)]
+        together = 10 * math.log10(sum(10 ** (value / 10) for value in sums))
+        knots = look["calibration"]["overall"]
+        overall = min(60.0, max(look["from"], interpolate(together, knots["in"], knots["score"])))
+        return Judged(mixed, scores, sums.index(max(sums)), first, overall, active, windows)
+
     def judge(self, qname: str) -> dict[str, Any]:
         """Everything that the goldens hold of a name."""
         parts = self.split(qname)
-        logits, active = self.forward(parts)
-        scores, lead, overall = self.scores(logits)
+        seen = self.looked(qname, parts)
+        lead, overall = seen.lead, seen.overall
         found = {
             "qname": qname,
             "subdomain": parts.subdomain,
             "label": parts.label,
             "suffix": parts.suffix,
             "registered_domain": parts.registered_domain,
-            "logits": dict(zip(self.threats, logits, strict=True)),
-            "scores": dict(zip(self.threats, scores, strict=True)),
+            "logits": dict(zip(self.threats, seen.logits, strict=True)),
+            "scores": dict(zip(self.threats, seen.scores, strict=True)),
             "leading_threat": self.threats[lead],
+            "first": seen.first,
             "overall": overall,
         }
         rule = special(qname, parts)
@@ -230,13 +338,15 @@ class Model:
             return found | verdict("reputation", [reason("reputation", domain, 0.0)])
         limits = self.config["thresholds"]
         level = (overall >= limits["suspicious"]) + (overall >= limits["malicious"])
-        reasons = self.reasons(parts, lead, logits[lead], active)
+        reasons = self.reasons(parts, seen)
         threat = self.threats[lead] if level else None
         return found | verdict("model", reasons, LEVELS[level], threat, overall)
 
-    def parts_of_logit(self, parts: Parts, threat: int, active: list[bool]) -> list[Part]:
-        """Every part of a logit but its biases, strongest first."""
+    def parts_of_logit(self, parts: Parts, seen: Judged) -> list[Part]:
+        """Every part of the leading logit but its biases, strongest first."""
+        threat, active = seen.lead, seen.active
         wide, pooling = self.config["dimensions"], self.config["pooling"]
+        share = 0.0 if seen.look is None else self.config["look"]["share"]
         weights: dict[tuple[str, str], float] = {}
         texts = (parts.subdomain, parts.label, parts.suffix)
         for region, (name, text) in enumerate(zip(self.config["regions"], texts, strict=True)):
@@ -258,31 +368,32 @@ class Model:
                 weights[key] = weights.get(key, 0.0) + weight
         if parts.row is not None:
             weights[("suffix", parts.suffix)] = self.suffix_term(parts.row, threat)
+        weights = {key: (1 - share) * weight for key, weight in weights.items()}
+        if seen.look is not None:
+            for text, weight in seen.look[threat].items():
+                weights[("ngram", f"window:{text}")] = share * weight
         found = [Part(kind, text, weight) for (kind, text), weight in weights.items()]
         return sorted(found, key=lambda part: (-abs(part.weight), part.text))
 
-    def reasons(
-        self, parts: Parts, threat: int, logit: float, active: list[bool]
-    ) -> list[dict[str, Any]]:
-        """The strongest parts of a logit, then the rest."""
-        strongest = self.parts_of_logit(parts, threat, active)[:LISTED]
-        rest = logit - math.fsum(part.weight for part in strongest)
+    def reasons(self, parts: Parts, seen: Judged) -> list[dict[str, Any]]:
+        """The strongest parts of the leading logit, then the rest."""
+        strongest = self.parts_of_logit(parts, seen)[:LISTED]
+        rest = seen.logits[seen.lead] - math.fsum(part.weight for part in strongest)
         return [*(reason(*part) for part in strongest), reason("rest", "rest", rest)]
 
     def near_tie(self, qname: str) -> bool:
         """Whether rounding could decide the order of the reasons, the threat or the verdict."""
         parts = self.split(qname)
-        logits, active = self.forward(parts)
-        scores, lead, overall = self.scores(logits)
-        weights = [abs(p.weight) for p in self.parts_of_logit(parts, lead, active)[: LISTED + 1]]
-        sums = [
-            score + self.config["prior"][t] for score, t in zip(scores, self.threats, strict=True)
-        ]
+        seen = self.looked(qname, parts)
+        weights = [abs(p.weight) for p in self.parts_of_logit(parts, seen)[: LISTED + 1]]
+        prior = (self.config if seen.look is None else self.config["look"])["prior"]
+        sums = [score + prior[t] for score, t in zip(seen.scores, self.threats, strict=True)]
         rivals = sorted(sums)[-2:]
         return (
             any(0 < a - b < 1e-7 for a, b in itertools.pairwise(weights))
             or 0 < rivals[1] - rivals[0] < 1e-4
-            or any(abs(overall - limit) < 1e-4 for limit in self.config["thresholds"].values())
+            or any(abs(seen.overall - limit) < 1e-4 for limit in self.config["thresholds"].values())
+            or abs(seen.first - self.config["look"]["from"]) < 1e-4
         )
 
 
