@@ -24,6 +24,10 @@ SMALL = Recipe(
     invented_families=12,
     invented_each=20,
     ordinary=300,
+    look_passes=2,
+    look_filters=24,
+    look_hidden=8,
+    look_longest=32,
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mlplugin.training import checkpoint, fit
 from mlplugin.training.checkpoint import Keeper, RunDirectory, State
-from mlplugin.training.descent import Samples
+from mlplugin.training.descent import Samples, Weights
 from tests.training.conftest import SMALL
 
 NAME = "ab" * 32
@@ -37,7 +37,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def keeper(folder: RunDirectory, told: list[str]) -> Keeper:
-    return folder.keeper(NAME, told.append)
+    return folder.keeper(NAME, Weights, told.append)
 
 
 def test_it_comes_back_as_it_was(keeper: Keeper, folder: RunDirectory) -> None:
@@ -130,13 +130,13 @@ def test_every_part_of_a_fit_is_in_its_identity() -> None:
         np.ones(2, np.float32), np.zeros(2, np.bool_), np.zeros(3, np.bool_),
     )  # fmt: skip
     lenders = np.array([1])
-    seen = {checkpoint.identity(made, lenders, SMALL)}
-    seen.add(checkpoint.identity(made, lenders, replace(SMALL, rate=0.3)))
-    seen.add(checkpoint.identity(made, lenders + 1, SMALL))
+    seen = {checkpoint.identity("look", made, lenders, SMALL)}
+    seen.add(checkpoint.identity("look", made, lenders, replace(SMALL, rate=0.3)))
+    seen.add(checkpoint.identity("look", made, lenders + 1, SMALL))
     for name, value in made._asdict().items():
         changed = value.copy()
         changed.flat[0] = not changed.flat[0] if changed.dtype == np.bool_ else 7
-        seen.add(checkpoint.identity(made._replace(**{name: changed}), lenders, SMALL))
+        seen.add(checkpoint.identity("look", made._replace(**{name: changed}), lenders, SMALL))
     assert len(seen) == 3 + len(made)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mlplugin.errors import UsageError
-from mlplugin.training import clean, holdouts, pipeline
-from mlplugin.training.pipeline import Prepared
+from mlplugin.training import clean, holdouts, preparation
+from mlplugin.training.preparation import Prepared
 from tests.training.conftest import benign, noise, table
 
 FAMILIES = {
@@ -59,10 +59,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "benign_traffic",
         [(f"h.{name}", "benign", "traffic", "", "", "traffic-zat") for name in good[:40]],
     )
-    return pipeline.prepare(folder)
+    return preparation.prepare(folder)
 
 
-def families_of(ready: Prepared, mask: pipeline.Mask) -> set[str]:
+def families_of(ready: Prepared, mask: preparation.Mask) -> set[str]:
     return {ready.data.families[code] for code in np.unique(ready.data.family[mask])}
 
 

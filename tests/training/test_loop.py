@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlplugin.training import fit, loop, pipeline
+from mlplugin.training import fit, loop, pipeline, preparation
 from mlplugin.training.descent import descend, scratch
+from mlplugin.training.learners import FirstLook, SecondLook
 from mlplugin.training.progress import Course, Moment
 from tests.training.conftest import SMALL
 
@@ -19,12 +20,12 @@ RECIPE = replace(SMALL, passes=2)
 
 
 @pytest.fixture(scope="module")
-def ready(labelled: Path) -> pipeline.Prepared:
-    return pipeline.prepare(labelled)
+def ready(labelled: Path) -> preparation.Prepared:
+    return preparation.prepare(labelled)
 
 
 @pytest.fixture(scope="module")
-def material(ready: pipeline.Prepared) -> tuple[fit.Samples, np.ndarray, int]:
+def material(ready: preparation.Prepared) -> tuple[fit.Samples, np.ndarray, int]:
     rows = np.flatnonzero(ready.trainable)
     made, lenders = fit.samples(ready.data, ready.splits, rows, ready.rules, RECIPE)
     return made, lenders, len(ready.rules)
@@ -68,7 +69,7 @@ def test_stretches_change_no_bit(
         )  # fmt: skip
     watch = Watch()
     course = Course((watch,), longest=longest)
-    weights = loop.fit(made, lenders, rules, RECIPE, course=course)
+    weights = loop.fit(FirstLook(made, lenders, rules, RECIPE), course=course)
     for name, value in weights._asdict().items():
         assert np.array_equal(value, getattr(expected, name)), name
     last = watch.moments[-1]
@@ -79,28 +80,46 @@ def test_stretches_change_no_bit(
     assert last.done == last.total == (made.weight > 0).sum() == sums[:, 1].sum()
 
 
+@pytest.mark.parametrize("longest", [1, 333])
+def test_stretches_change_no_bit_of_the_second_look(
+    longest: int, material: tuple[fit.Samples, np.ndarray, int]
+) -> None:
+    """Its rates fall from sample to sample, so that a stretch must know where it begins."""
+    made, lenders, _ = material
+    made = made._replace(weight=np.where(np.arange(len(made.weight)) % 7 == 0, made.weight, 0))
+    whole = loop.fit(SecondLook(made, lenders, RECIPE), course=Course())
+    watch = Watch()
+    course = Course((watch,), longest=longest)
+    parts = loop.fit(SecondLook(made, lenders, RECIPE), course=course)
+    for name, value in whole._asdict().items():
+        assert np.array_equal(value, getattr(parts, name)), name
+    assert watch.moments[-1].passes == RECIPE.look_passes
+    assert watch.moments[-1].loss < watch.moments[0].loss
+
+
 def test_watching_changes_no_bit(
-    ready: pipeline.Prepared, material: tuple[fit.Samples, np.ndarray, int]
+    ready: preparation.Prepared, material: tuple[fit.Samples, np.ndarray, int]
 ) -> None:
     made, lenders, rules = material
-    alone = loop.fit(made, lenders, rules, RECIPE, course=Course())
+    alone = loop.fit(FirstLook(made, lenders, rules, RECIPE), course=Course())
     sample = pipeline.watched(ready)
-    watched = loop.fit(made, lenders, rules, RECIPE, course=Course((Watch(),)), sample=sample)
+    watched = loop.fit(
+        FirstLook(made, lenders, rules, RECIPE), course=Course((Watch(),)), sample=sample
+    )
     assert all(np.array_equal(a, b) for a, b in zip(alone, watched, strict=True))
 
 
 def test_recall_is_what_a_threshold_of_one_in_a_thousand_finds(
-    ready: pipeline.Prepared, material: tuple[fit.Samples, np.ndarray, int]
+    ready: preparation.Prepared, material: tuple[fit.Samples, np.ndarray, int]
 ) -> None:
     made, lenders, rules = material
-    weights = loop.fit(made, lenders, rules, RECIPE, course=Course())
+    weights = loop.fit(FirstLook(made, lenders, rules, RECIPE), course=Course())
     sample = pipeline.watched(ready)
     assert not (ready.unseen & ready.trainable).any()
     assert 0 < len(sample.names) <= 5000 + 6 * 500
-    from mlplugin.training.quantise import floats
-
-    logits = floats(weights, RECIPE.bag, RECIPE.linear).logits(sample.names, sample.at)
-    found = sample.recall(weights, RECIPE)
+    learner = FirstLook(made, lenders, rules, RECIPE)
+    logits = learner.logits(weights, sample.names, sample.at)
+    found = sample.recall(learner, weights)
     assert set(found) == {"dga", "phishing"}
     for threat, head in (("dga", 0), ("phishing", 3)):
         benign = np.sort(logits[sample.target == -1, head])[::-1]
@@ -123,7 +142,7 @@ def test_a_second_interrupt_does_not_wait(
     assert signal.getsignal(signal.SIGINT) is before
     watch = Watch(stop=3)
     with pytest.raises(KeyboardInterrupt):
-        loop.fit(made, lenders, rules, RECIPE, course=Course((watch,)))
+        loop.fit(FirstLook(made, lenders, rules, RECIPE), course=Course((watch,)))
     assert len(watch.moments) == 3
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mlplugin.errors import UsageError
 from mlplugin.model import load
-from mlplugin.training import datasets, evaluation, listing, pipeline, quantise
+from mlplugin.training import datasets, evaluation, listing, pipeline, preparation, quantise
 from mlplugin.training.names import from_texts
 from mlplugin.training.run import Order, run
 from tests.training.conftest import SMALL, benign, noise
@@ -72,16 +72,22 @@ def test_it_has_learnt(trained: tuple[Path, dict[str, Any]]) -> None:
 def test_numbers_of_the_trainer_are_those_of_the_reader(
     labelled: Path, trained: tuple[Path, dict[str, Any]]
 ) -> None:
-    ready = pipeline.prepare(labelled)
+    ready = preparation.prepare(labelled)
     model = pipeline.train(ready, ready.trainable, SMALL, quiet).model
     names = from_texts(
         [*ready.data.names.texts()[::97], "a.b.\\255\\000x.example.co.uk", "x" * 63 + ".top"]
     )
     at = datasets.split(names, model.rules)
-    here = model.network.logits(names, at)
+    first, second = model.network.logits(names, at), model.look.logits(names, at)
     there = load(trained[0])
+    looked = model.calibration.combined(first) >= model.look_from
+    assert 3 < looked.sum() < len(names) - 3
+    mixed = (1 - model.look_share) * first + model.look_share * second
+    here = np.where(looked[:, None], mixed, first)
     assert np.abs(here - there.logits_many(names.texts())).max() < 1e-9
-    scores = model.calibration.scores(here)
+    scores = np.where(
+        looked[:, None], model.look_calibration.scores(mixed), model.calibration.scores(first)
+    )
     assert np.abs(scores - there.scores_many(names.texts())).max() < 1e-5
 
 
@@ -124,7 +130,7 @@ def test_the_same_seed_gives_the_same_bytes(
 
 
 def test_forbidden_rows_and_held_domains_are_not_trained_on(labelled: Path) -> None:
-    ready = pipeline.prepare(labelled)
+    ready = preparation.prepare(labelled)
     sources = [ready.data.sources[code] for code in ready.data.source[ready.trainable]]
     assert "openphish" not in sources
     assert not (ready.trainable & ready.unseen).any()

@@ -1,27 +1,35 @@
 """From logits to scores: -10 log10 of the share of clean names that score as high.
 
-Every tail is measured on names whose registered domain was never trained on, in several
-sets of clean names; where they differ the worst counts. Above the 99th percentile, where
-names run out, a generalised Pareto tail that is never lighter than exponential goes on.
+Every tail is measured on names whose registered domain was never trained on. Above the 99th
+percentile, where names run out, a generalised Pareto tail that is never lighter than exponential
+goes on. Sets of odd ordinary names hold the overall score down where they would be flagged more
+often than they may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 TOP = 60.0  # the highest score
 STEP = 1.0  # decibels from knot to knot
 TAIL = 0.01  # the share of clean names that the tail is fitted to
-MARGIN = 1.25  # one standard error at 1 in 1,000 of 16,000 names, on the safe side
-LOWEST_PRIOR = -8.0  # decibels below the most favoured threat
+MARGIN = 1.5  # two standard errors at 1 in 1,000 of 17,000 names, on the safe side
+LOWEST_PRIOR = -16.0  # decibels below the most favoured threat
 HEAVIEST = 0.3  # the largest shape that a few hundred names are believed
-_SCORES = np.arange(0.0, TOP + STEP / 2, STEP)
+NOMINAL = (20.0, 30.0, 37.0)  # scores that are cross-checked
+# Shares of each threat's names that are worth a false alarm; what is found beyond counts little.
+# Labels of scams are weak, and a tunnel is told from many names, not from one.
+WANTED = (0.98, 0.97, 0.42, 0.5, 0.3, 0.5)
+WEIGHTS = (1.0, 1.0, 1.0, 1.0, 0.6, 0.3)
+_BEYOND = 0.1
+_BUDGETS = (1e-3, 2e-4)  # shares of clean names at which finds count
 
 
 @dataclass(frozen=True)
@@ -36,132 +44,218 @@ class Curve:
         return np.asarray(np.interp(values, self.knots, self.scores))
 
 
-def curve(sets: Sequence[Floats]) -> Curve:
-    """The map from values to scores: the worst of these sets of clean names at every score."""
-    shares = np.minimum(10 ** (-_SCORES / 10) / MARGIN, 1.0)
-    worst = np.max([_quantiles(np.sort(values), shares) for values in sets], axis=0)
-    knots = np.maximum.accumulate(worst)
-    return Curve(knots + np.arange(len(knots)) * 1e-6, _SCORES.copy())
+@dataclass(frozen=True)
+class Group:
+    """Names that calibrate.
+
+    Attributes:
+        logits: a row a name, a column a threat.
+        weight: the share of its population that each name stands for. What is missing to 1 are
+            names that nothing flags, such as those that reputation passes.
+        passed: names that can be flagged at all; all but for a second look.
+        allowed: how often names of this population may be flagged for each flagged clean name.
+    """
+
+    logits: Floats
+    weight: Floats
+    passed: Mask
+    allowed: float = 1.0
 
 
-def _quantiles(ordered: Floats, shares: Floats) -> Floats:
-    """Values that these shares of the set reach; measured to ``TAIL``, fitted above."""
-    inside = np.quantile(ordered, 1 - np.maximum(shares, TAIL))
-    threshold = float(np.quantile(ordered, 1 - TAIL))
-    excess = ordered[ordered > threshold] - threshold
-    if len(excess) < 10:
-        return np.where(shares < TAIL, float(ordered[-1]) + np.log(TAIL / shares), inside)
-    shape, scale = _pareto(excess)
-    ratio = TAIL / np.minimum(shares, TAIL)
-    grown = np.log(ratio) if shape < 1e-6 else (ratio**shape - 1) / shape
-    return np.where(shares < TAIL, threshold + scale * grown, inside)
-
-
-def _pareto(excess: Floats) -> tuple[float, float]:
-    """Shape and scale by probability-weighted moments; the shape between 0 and ``HEAVIEST``."""
-    ordered = np.sort(excess)
-    count = len(ordered)
-    first = float(ordered.mean())
-    second = (
-        float((ordered * (count - np.arange(1, count + 1)) / (count - 1)).mean())
-        if count > 1
-        else 0
-    )
-    shape = 2 - first / (first - 2 * second) if first > 2 * second else HEAVIEST
-    shape = min(max(shape, 0.0), HEAVIEST)
-    return shape, first * (1 - shape)
+def group(logits: Floats, allowed: float = 1.0) -> Group:
+    """Names that count the same each."""
+    count = len(logits)
+    return Group(logits, np.full(count, 1 / max(count, 1)), np.ones(count, np.bool_), allowed)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Everything between logits and the overall score."""
+    """Everything between logits and the overall score.
+
+    Attributes:
+        threats: from each threat's logit to its score.
+        prior: decibels added to each threat's score before they are compared.
+        overall: from the highest of them, or all together, to the overall score.
+        together: whether shares add up over threats, instead of the rarest counting alone.
+    """
 
     threats: tuple[Curve, ...]
     prior: Floats
     overall: Curve
+    together: bool = False
 
     def scores(self, logits: Floats) -> Floats:
         """The score of every threat, one column each."""
         return np.stack([c(logits[:, t]) for t, c in enumerate(self.threats)], axis=1)
 
-    def combined(self, logits: Floats) -> tuple[Floats, NDArray[np.int8]]:
-        """The overall score and the threat that decided it."""
-        raised = self.scores(logits) + self.prior
-        threat = raised.argmax(axis=1).astype(np.int8)
-        return np.clip(self.overall(raised.max(axis=1)), 0.0, TOP), threat
+    def raised(self, logits: Floats) -> Floats:
+        """What the overall score goes by."""
+        return joined(self.scores(logits) + self.prior, together=self.together)
+
+    def combined(self, logits: Floats) -> Floats:
+        """The overall score."""
+        lowest = float(self.overall.scores[0])
+        return np.clip(self.overall(self.raised(logits)), lowest, TOP)
 
 
-def calibrate(clean: Sequence[Floats], odd: Sequence[Floats], bad: Sequence[Floats]) -> Calibration:
+def joined(scores: Floats, *, together: bool) -> Floats:
+    """One number of each name's scores: the highest, or the sum of their odds in decibels."""
+    highest = scores.max(axis=1)
+    if not together:
+        return np.asarray(highest)
+    return np.asarray(highest + 10 * np.log10((10 ** ((scores.T - highest) / 10)).sum(axis=0)))
+
+
+def calibrate(
+    clean: Group,
+    odd: Sequence[Group],
+    bad: Sequence[Group],
+    *,
+    lowest: float = 0.0,
+    together: bool = False,
+) -> Calibration:
     """Fit everything.
 
     Args:
-        clean: logits of sets of clean names, judged one by one for each threat and overall.
-        odd: logits of sets of odd ordinary names; they count for the overall score only.
-        bad: for each threat, logits of malicious names that were not trained on; they decide
-            how the budget of false positives is shared out. An empty one has no say.
+        clean: the population of clean names, which scores are shares of.
+        odd: populations of odd ordinary names; they count for the overall score only.
+        bad: for each threat, malicious names that were not trained on; they decide how the budget
+            of false positives is shared out. An empty one has no say.
+        lowest: the least overall score.
+        together: see :class:`Calibration`.
     """
-    plain = _with_prior(clean, odd, np.zeros(clean[0].shape[1]))
-    scored = [plain.scores(values) for values in [*clean, *odd]]
-    return _with_prior(clean, odd, _share_out(scored, [plain.scores(values) for values in bad]))
+    threats = tuple(
+        curve([replace(clean, passed=np.ones_like(clean.passed))], clean.logits[:, t : t + 1])
+        for t in range(clean.logits.shape[1])
+    )
+    start = Calibration(threats, np.zeros(len(threats)), Curve(np.zeros(1), np.zeros(1)), together)
+    prior = _shared_out(start, [clean, *odd], bad)
+    tops = [replace(start, prior=prior).raised(each.logits) for each in (clean, *odd)]
+    return replace(start, prior=prior, overall=curve([clean, *odd], *tops, lowest=lowest))
 
 
-def cross_checked(clean: Sequence[Floats], odd: Sequence[Floats], prior: Floats) -> Curve:
+def curve(groups: Sequence[Group], *values: Floats, lowest: float = 0.0) -> Curve:
+    """The map from values to scores: the worst of these groups at every score."""
+    scores = np.append(np.arange(lowest, TOP, STEP), TOP)
+    shares = np.minimum(10 ** (-scores / 10) / MARGIN, 1.0)
+    worst = np.max(
+        [
+            quantiles(value.reshape(-1), each, shares)
+            for each, value in zip(groups, values, strict=True)
+        ],
+        axis=0,
+    )
+    knots = np.maximum.accumulate(worst)
+    return Curve(knots + np.arange(len(knots)) * 1e-6, scores)
+
+
+def quantiles(values: Floats, of: Group, shares: Floats) -> Floats:
+    """Values that these shares of clean names may reach, or as many more as are allowed.
+
+    Measured to ``TAIL``, fitted above.
+    """
+    wanted = np.minimum(shares * of.allowed, 1.0)
+    order = np.argsort(-values[of.passed], kind="stable")
+    ordered, weight = values[of.passed][order], of.weight[of.passed][order]
+    if not len(ordered):
+        return np.full(len(shares), -np.inf)
+    reached = np.cumsum(weight) - weight / 2
+    tail = min(TAIL, float(weight.sum()) / 2)
+    inside = np.interp(np.maximum(wanted, tail), reached, ordered)
+    threshold = float(np.interp(tail, reached, ordered))
+    above = ordered > threshold
+    ratio = tail / np.minimum(wanted, tail)
+    if above.sum() < 10:
+        grown = float(ordered[0]) - threshold + np.log(ratio)
+    else:
+        shape, scale = _pareto(ordered[above] - threshold, weight[above])
+        grown = scale * (np.log(ratio) if shape < 1e-6 else (ratio**shape - 1) / shape)
+    return np.where(wanted < tail, threshold + grown, inside)
+
+
+def _pareto(excess: Floats, weight: Floats) -> tuple[float, float]:
+    """Shape and scale by probability-weighted moments; the shape between 0 and ``HEAVIEST``.
+
+    ``excess`` descends.
+    """
+    weight = weight / weight.sum()
+    exceeded = np.cumsum(weight) - weight / 2  # the share that lies above each
+    first = float((weight * excess).sum())
+    second = float((weight * excess * exceeded).sum())
+    shape = 2 - first / (first - 2 * second) if first > 2 * second else HEAVIEST
+    shape = min(max(shape, 0.0), HEAVIEST)
+    return shape, first * (1 - shape)
+
+
+def cross_checked(clean: Group, odd: Sequence[Group], like: Calibration) -> Curve:
     """What scores are worth on names that did not calibrate them.
 
-    Each half of every set is scored by a calibration of the other half. The result maps a
-    nominal score to the measured one, the pooled share of clean names, in decibels; the
-    knots are 20, 30 and 37.
+    Each half of the clean names is scored by a calibration of the other half. The result maps a
+    nominal score to the measured one, the share of clean names, in decibels; ``NOMINAL`` are the
+    knots.
     """
-    scores = []
+    flagged = np.zeros(len(NOMINAL))
     for half in (0, 1):
-        judge = _with_prior([values[half::2] for values in clean], odd, prior)
-        scores += [judge.combined(values[1 - half :: 2])[0] for values in clean]
-    pooled = np.concatenate(scores)
-    nominal = np.array([20.0, 30.0, 37.0])
-    shares = np.array([max((pooled >= score).mean(), 0.5 / len(pooled)) for score in nominal])
-    return Curve(nominal, -10 * np.log10(shares))
+        fitted = _with_prior(_half(clean, half), odd, like)
+        other = _half(clean, 1 - half)
+        score = np.where(other.passed, fitted.combined(other.logits), -np.inf)
+        flagged += [(other.weight * (score >= nominal)).sum() / 2 for nominal in NOMINAL]
+    fewest = 0.5 * float(clean.weight.max())
+    return Curve(np.array(NOMINAL), -10 * np.log10(np.maximum(flagged, fewest)))
 
 
-def _with_prior(clean: Sequence[Floats], odd: Sequence[Floats], prior: Floats) -> Calibration:
-    threats = tuple(curve([values[:, t] for values in clean]) for t in range(len(prior)))
-    plain = Calibration(threats, prior, Curve(_SCORES, _SCORES))
-    tops = [(plain.scores(values) + prior).max(axis=1) for values in [*clean, *odd]]
-    return Calibration(threats, prior, curve(tops))
+def _half(of: Group, half: int) -> Group:
+    """Every other name, which then stands for twice as much."""
+    rows = np.s_[half::2]
+    return replace(of, logits=of.logits[rows], weight=of.weight[rows] * 2, passed=of.passed[rows])
 
 
-def _share_out(clean: Sequence[Floats], bad: Sequence[Floats]) -> Floats:
-    """Priors in decibels, the highest 0, by coordinate ascent.
+def _with_prior(clean: Group, odd: Sequence[Group], like: Calibration) -> Calibration:
+    tops = [like.raised(each.logits) for each in (clean, *odd)]
+    lowest = float(like.overall.scores[0])
+    return replace(like, overall=curve([clean, *odd], *tops, lowest=lowest))
 
-    They maximise, at 1 in 1,000 and 1 in 5,000, the sum over threats of the square root of what
-    is found, so that no threat is given up for a little more of another; a name that is found
-    under another threat's name counts half.
+
+def _shared_out(start: Calibration, good: Sequence[Group], bad: Sequence[Group]) -> Floats:
+    """Priors in decibels, the highest 0, by coordinate ascent from two starts.
+
+    They maximise what is found of each threat at ``_BUDGETS``, up to the share that is ``WANTED``.
     """
-    prior = np.zeros(clean[0].shape[1])
-    best = _worth(prior, clean, bad)
-    for step in (4.0, 2.0, 1.0):
+    scored = [start.scores(each.logits) for each in good]
+    found = [start.scores(each.logits) for each in bad]
+
+    def worth(prior: Floats) -> float:
+        tops = [joined(values + prior, together=start.together) for values in scored]
+        total = 0.0
+        for budget in _BUDGETS:
+            share = np.array([budget / MARGIN])
+            limit = max(
+                float(quantiles(top, each, share)[0]) for top, each in zip(tops, good, strict=True)
+            )
+            for threat, (values, each) in enumerate(zip(found, bad, strict=True)):
+                if len(values):
+                    flagged = joined(values + prior, together=start.together) >= limit
+                    part = float((each.weight * (flagged & each.passed)).sum()) / WANTED[threat]
+                    total += WEIGHTS[threat] * (min(part, 1.0) + _BEYOND * part)
+        return total
+
+    count = len(start.prior)
+    low = np.where(np.array(WEIGHTS[:count]) < 1, -8.0, 0.0)
+    climbed = [_climbed(prior, worth) for prior in (np.zeros(count), low)]
+    return max(climbed, key=worth)
+
+
+def _climbed(prior: Floats, worth: Callable[[Floats], float]) -> Floats:
+    best = worth(prior)
+    for step in (4.0, 2.0, 1.0) * 2:
         for head in range(len(prior)):
-            for move in (-2 * step, -step, step, 2 * step):
+            for move in (-step, step):
                 candidate = prior.copy()
                 candidate[head] += move
                 candidate -= candidate.max()
                 if candidate.min() < LOWEST_PRIOR:
                     continue
-                value = _worth(candidate, clean, bad)
+                value = worth(candidate)
                 if value > best + 1e-9:
                     best, prior = value, candidate
     return prior
-
-
-def _worth(prior: Floats, clean: Sequence[Floats], bad: Sequence[Floats]) -> float:
-    tops = [np.sort((values + prior).max(axis=1)) for values in clean]
-    total = 0.0
-    for share in (1e-3, 2e-4):
-        limit = max(float(_quantiles(top, np.array([share]))[0]) for top in tops)
-        for threat, values in enumerate(bad):
-            if not len(values):
-                continue
-            raised = values + prior
-            found = raised.max(axis=1) >= limit
-            named = found & (raised.argmax(axis=1) == threat)
-            total += float(found.mean() / 2 + named.mean() / 2) ** 0.5
-    return total

@@ -25,14 +25,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.training import descent, fit, grams
+from mlplugin.training import descent, fit, grams, windows
 from mlplugin.training.descent import Samples, Weights
+from mlplugin.training.windows import LookWeights
 
 FORMAT = 1
 KEPT = 2  # checkpoints of a fit: the newest and one to fall back to
 MANIFEST, LOCK, MODEL = "run.json", "lock", "model"
 _WEIGHT = "weight."
 Tell = Callable[[str], None]
+Kind = type[Weights] | type[LookWeights]
 
 
 @dataclass
@@ -47,7 +49,7 @@ class State:
         done: samples of this pass.
     """
 
-    weights: Weights
+    weights: Any
     random: NDArray[np.uint64]
     sums: NDArray[np.float64]
     number: int
@@ -57,7 +59,7 @@ class State:
 def code() -> str:
     """A digest of the code of the fit and of the compiler's version: other code, other bits."""
     digest = hashlib.sha256(f"{FORMAT} {numba.__version__} {np.__version__}".encode())
-    for module in (grams, descent, fit):
+    for module in (grams, descent, windows, fit):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 
@@ -71,9 +73,9 @@ def digests(paths: Sequence[Path]) -> dict[str, str]:
     return found
 
 
-def identity(made: Samples, lenders: NDArray[np.int64], recipe: fit.Recipe) -> str:
-    """A digest of everything that decides the weights: samples, recipe, code."""
-    digest = hashlib.sha256(code().encode())
+def identity(what: str, made: Samples, lenders: NDArray[np.int64], recipe: fit.Recipe) -> str:
+    """A digest of everything that decides the weights of a network: samples, recipe, code."""
+    digest = hashlib.sha256(f"{what} {code()}".encode())
     digest.update(json.dumps(asdict(recipe), sort_keys=True).encode())
     for array in (*made, lenders):
         digest.update(f"{array.dtype} {array.shape}".encode())
@@ -135,9 +137,9 @@ class RunDirectory:
             else:
                 path.unlink()
 
-    def keeper(self, name: str, tell: Tell) -> Keeper:
-        """Where the fit with this identity keeps its checkpoints."""
-        return Keeper(self.folder / name[:16], name, tell)
+    def keeper(self, name: str, kind: Kind, tell: Tell) -> Keeper:
+        """Where the fit with this identity keeps its checkpoints, of this kind of weights."""
+        return Keeper(self.folder / name[:16], name, kind, tell)
 
     @property
     def model(self) -> Path:
@@ -245,16 +247,17 @@ def _changes(key: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 class Keeper:
     """The checkpoints of one fit."""
 
-    def __init__(self, folder: Path, name: str, tell: Tell) -> None:
+    def __init__(self, folder: Path, name: str, kind: Kind, tell: Tell) -> None:
         self.folder = folder
         self.name = name
+        self._kind = kind
         self._tell = tell
 
     def latest(self) -> State | None:
         """The newest checkpoint that is whole, if any; damaged ones are passed over."""
         for path in reversed(self._paths()):
             try:
-                return _read(path, self.name)
+                return _read(path, self.name, self._kind)
             except (OSError, ValueError, SafetensorError) as error:
                 reason = " ".join(str(error).split())
                 self._tell(f"{path}: damaged ({reason}); passed over")
@@ -292,7 +295,7 @@ class Keeper:
         return sorted(self.folder.glob("*.safetensors"))
 
 
-def _read(path: Path, name: str) -> State:
+def _read(path: Path, name: str, kind: Kind) -> State:
     with safe_open(path, framework="numpy") as file:
         about = file.metadata() or {}
         # Copies: the loop writes to them.
@@ -303,7 +306,7 @@ def _read(path: Path, name: str) -> State:
     if about.get("sha256") != _digest(tensors, name, number, done):
         raise ValueError("its digest is wrong")
     random, sums = tensors.pop("random"), tensors.pop("sums")
-    weights = Weights(**{key.removeprefix(_WEIGHT): value for key, value in tensors.items()})
+    weights = kind(**{key.removeprefix(_WEIGHT): value for key, value in tensors.items()})
     return State(weights, random, sums, number, done)
 
 

@@ -101,7 +101,7 @@ def scratch(dims: int, hidden: int, heads: int) -> Scratch:
 
 
 @njit(nogil=True)
-def _chance(state):  # type: ignore[no-untyped-def]
+def chance(state):  # type: ignore[no-untyped-def]
     """One step of splitmix64: a number in 0..1; the state moves on."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     value = state[0]
@@ -119,15 +119,15 @@ def _features(i, samples, noise, chances, mask, state, s):  # type: ignore[no-un
     label, suffix, row = start + samples.label_at[i], start + samples.suffix_at[i], samples.rule[i]
     s.counts[0] = 0
     if label > start:
-        if samples.keep_subdomain[i] or _chance(state) >= chances.drop_subdomain:
+        if samples.keep_subdomain[i] or chance(state) >= chances.drop_subdomain:
             s.counts[0] = grams(blob, start, label - 1, 1, mask, s.buckets[0])
-    elif len(noise) and _chance(state) < chances.lend_subdomain:
-        j = noise[int(_chance(state) * len(noise))]
+    elif len(noise) and chance(state) < chances.lend_subdomain:
+        j = noise[int(chance(state) * len(noise))]
         other = offsets[j]
         s.counts[0] = grams(blob, other, other + samples.label_at[j] - 1, 1, mask, s.buckets[0])
     s.counts[1] = grams(blob, label, suffix - 1, 2, mask, s.buckets[1])
     private = row >= 0 and samples.private[row]
-    if _chance(state) < (chances.drop_private_suffix if private else chances.drop_suffix):
+    if chance(state) < (chances.drop_private_suffix if private else chances.drop_suffix):
         s.counts[2] = 0
         return NO_RULE
     s.counts[2] = grams(blob, suffix, end, 3, mask, s.buckets[2])
@@ -164,7 +164,7 @@ def _forward(row, w, rates, s):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=True)
-def _errors(target, weight, s):  # type: ignore[no-untyped-def]
+def errors(target, weight, s):  # type: ignore[no-untyped-def]
     """Gradients of the logits; a threat's sample teaches its own head only. The loss."""
     loss = 0.0
     for t in range(len(s.g)):
@@ -255,7 +255,7 @@ def descend(samples, order, noise, chances, w, rates, s, state, sums):  # type: 
         row = _features(i, samples, noise, chances, mask, state, s)
         _forward(row, w, rates, s)
         target = samples.target[i]  # benign is -1, which is the last row
-        sums[target, 0] += _errors(target, samples.weight[i], s)
+        sums[target, 0] += errors(target, samples.weight[i], s)
         sums[target, 1] += 1
         busy = False
         for t in range(len(s.g)):

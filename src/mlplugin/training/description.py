@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlplugin.training.pipeline import Prepared
+from mlplugin.training.preparation import Prepared
 
 
 def described(ready: Prepared) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mlplugin.training import (
     goals,
     holdouts,
     measure,
-    pipeline,
+    preparation,
     refits,
     summary,
     traffic,
@@ -54,7 +54,7 @@ class Request:
     report: Path | None = None
 
 
-def evaluate(request: Request, tell: pipeline.Tell = lambda _: None) -> dict[str, Any]:
+def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[str, Any]:
     """Everything that is measured of a model.
 
     Sets of malicious names and those called unseen hold only registered domains of the tenth
@@ -70,7 +70,7 @@ def evaluate(request: Request, tell: pipeline.Tell = lambda _: None) -> dict[str
     wanted = {"model": model, "data": digests(datasets.labelled_files(request.data))}
     before = _before(request.report, wanted, recipe)
     tell(f"reading {request.data}")
-    ready = pipeline.prepare(request.data, tell)
+    ready = preparation.prepare(request.data, tell)
     about = holdouts.subject(ready, ready.trainable)
     tell("measuring the model on names under unseen domains")
     report = {**wanted, **measured(judge, about, request.logs, ready)}
@@ -89,7 +89,7 @@ def evaluate(request: Request, tell: pipeline.Tell = lambda _: None) -> dict[str
 
 
 def measured(
-    judge: measure.Judge, about: measure.Subject, logs: Sequence[Path], ready: pipeline.Prepared
+    judge: measure.Judge, about: measure.Subject, logs: Sequence[Path], ready: preparation.Prepared
 ) -> dict[str, Any]:
     """All that one model shows on the names under unseen domains, and in logs."""
     benign = measure.judged_benign(judge, about)

@@ -13,13 +13,17 @@ from mlplugin.training.datasets import BENIGN, THREATS, Labelled, Splits, split
 from mlplugin.training.descent import Chances, Rates, Samples, Weights
 from mlplugin.training.names import Names, from_texts, join
 from mlplugin.training.suffixes import PRIVATE, Rules
+from mlplugin.training.windows import SYMBOLS, LookRates, LookWeights
 
 DGA, DICTIONARY, TUNNEL = 0, 1, 5
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of a fit, with the defaults that measured best."""
+    """Every choice of a fit, with the defaults that measured best.
+
+    What begins with ``look`` is of the second look; ``docs/model-format.md`` has its terms.
+    """
 
     seed: int = 1
     buckets: int = 1 << 18
@@ -38,7 +42,16 @@ class Recipe:
     invented_families: int = 650
     invented_each: int = 340
     invented_weight: float = 0.4
-    ordinary: int = 60_000
+    ordinary: int = 200_000
+    look_passes: int = 3
+    look_window: int = 7
+    look_filters: int = 384
+    look_hidden: int = 64
+    look_longest: int = 64
+    look_rate: float = 0.06
+    look_dense_rate: float = 0.02
+    look_share: float = 0.4
+    look_from: float = 17.0
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "benign_hard": 2.0,
@@ -180,6 +193,41 @@ def order(made: Samples, recipe: Recipe, number: int) -> NDArray[np.int64]:
     """The order of a pass, counted from 0: every sample that weighs anything, once."""
     present = np.flatnonzero(made.weight > 0)
     return np.random.default_rng([recipe.seed, number]).permutation(present)
+
+
+def start_look(recipe: Recipe) -> LookWeights:
+    """Weights of the second look before the first sample."""
+    rng = np.random.default_rng([recipe.seed, 2])
+    heads, filters, hidden = len(THREATS), recipe.look_filters, recipe.look_hidden
+
+    def dense(*shape: int, spread: float = 0.0) -> NDArray[np.float32]:
+        return rng.normal(0, spread, shape).astype(np.float32)
+
+    def sums(*shape: int) -> NDArray[np.float32]:
+        return np.full(shape, 1e-2, np.float32)
+
+    return LookWeights(
+        dense(recipe.look_window, SYMBOLS, filters, spread=0.25),
+        dense(filters),
+        dense(hidden, filters, spread=filters**-0.5),
+        dense(hidden),
+        dense(heads, hidden, spread=0.2),
+        dense(heads, filters),
+        dense(heads) - np.float32(2),
+        sums(recipe.look_window, SYMBOLS, filters),
+        sums(filters),
+        sums(hidden, filters),
+        sums(hidden),
+        sums(heads, hidden),
+        sums(heads, filters),
+        sums(heads),
+    )
+
+
+def look_rates(samples: int, recipe: Recipe) -> LookRates:
+    """The rates of the second look at its start; they fall in a line over all passes."""
+    total = samples * recipe.look_passes
+    return LookRates(np.float32(recipe.look_rate), np.float32(recipe.look_dense_rate), total)
 
 
 def generator(recipe: Recipe, number: int) -> NDArray[np.uint64]:

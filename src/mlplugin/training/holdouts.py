@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from mlplugin.errors import UsageError
-from mlplugin.training import clean, finds, fit, measure, pipeline, suffixes, write
+from mlplugin.training import clean, finds, fit, measure, preparation, suffixes, write
 from mlplugin.training.datasets import BENIGN, Labelled, Splits
 from mlplugin.training.judging import judge_of
-from mlplugin.training.pipeline import Mask, Prepared, Tell, train
+from mlplugin.training.pipeline import train
+from mlplugin.training.preparation import Mask, Prepared, Tell
 from mlplugin.training.sources import known, split
 
 HELD_FAMILIES = 3  # one family in three
@@ -75,8 +76,8 @@ def parts(ready: Prepared, kinds: Sequence[str], seed: int) -> Iterator[Part]:
 def domains(ready: Prepared, seed: int) -> Part:
     """Another tenth of all registered domains, which neither the fit nor the calibration sees."""
     turned = (ready.splits.domain + np.uint64(seed)) * np.uint64(0xD1B54A32D192ED03)
-    held = clean.held_out(turned, pipeline.UNSEEN_SHARE)
-    told = [f"{pipeline.UNSEEN_SHARE:.0%} of all registered domains, tenth {seed}"]
+    held = clean.held_out(turned, preparation.UNSEEN_SHARE)
+    told = [f"{preparation.UNSEEN_SHARE:.0%} of all registered domains, tenth {seed}"]
     return Part("domains", "domains", held, held & (ready.data.target != BENIGN), told, held)
 
 
@@ -194,7 +195,7 @@ def without(ready: Prepared, dropped: Mask) -> Prepared:
     }
     data = replace(ready.data, names=ready.data.names.take(rows), **columns)
     cut = {field.name: getattr(ready.splits, field.name)[rows] for field in fields(Splits)}
-    return pipeline.prepared(data, Splits(**cut), ready.rules)
+    return preparation.counted(data, Splits(**cut), ready.rules)
 
 
 def subject(ready: Prepared, train_rows: Mask, unseen: Mask | None = None) -> measure.Subject:

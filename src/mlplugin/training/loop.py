@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from mlplugin.training import fit as recipes
 from mlplugin.training.checkpoint import Keeper, State, identity
 from mlplugin.training.datasets import BENIGN, THREATS, Splits
-from mlplugin.training.descent import Samples, Weights, descend, scratch
-from mlplugin.training.fit import Recipe
+from mlplugin.training.learners import AnyLearner, Learner, W
 from mlplugin.training.names import Names
 from mlplugin.training.progress import Course, Moment
-from mlplugin.training.quantise import floats
 
 RECALL_RATE = 0.001  # of false positives
 RECALLS = 5  # in a pass
@@ -38,9 +36,9 @@ class Sample:
     at: Splits
     target: NDArray[np.int8]
 
-    def recall(self, weights: Weights, recipe: Recipe) -> dict[str, float]:
+    def recall(self, learner: Learner[W], weights: W) -> dict[str, float]:
         """The share of each threat that its own logit finds at 1 false positive in 1,000."""
-        logits = floats(weights, recipe.bag, recipe.linear).logits(self.names, self.at)
+        logits = learner.logits(weights, self.names, self.at)
         benign = np.sort(logits[self.target == BENIGN], axis=0)
         if not len(benign):
             return {}
@@ -54,24 +52,13 @@ class Sample:
         }
 
 
-def fit(
-    made: Samples,
-    lenders: NDArray[np.int64],
-    rules: int,
-    recipe: Recipe,
-    *,
-    course: Course,
-    sample: Sample | None = None,
-) -> Weights:
+def fit(learner: Learner[W], *, course: Course, sample: Sample | None = None) -> W:
     """Run all passes, from the newest checkpoint if there is one.
 
     The same samples and recipe give the same bits, in however many stretches and processes.
 
     Args:
-        made: what is learnt from.
-        lenders: the samples whose subdomains may be lent.
-        rules: how many public suffix rules there are.
-        recipe: how it is learnt.
+        learner: what learns, and from what.
         course: who is told, and where checkpoints are kept.
         sample: names to watch the fit on.
 
@@ -82,22 +69,23 @@ def fit(
     course.fits += 1
     keeper = None
     if course.folder is not None:
-        keeper = course.folder.keeper(identity(made, lenders, recipe), course)
+        name = identity(learner.what, learner.made, learner.lenders, learner.recipe)
+        keeper = course.folder.keeper(name, learner.kind, course)
     state = keeper.latest() if keeper else None
     if state is None:
-        state = State(
-            recipes.start(recipe, rules), recipes.generator(recipe, 0), _no_sums(), 0, 0
-        )  # fmt: skip
-    elif state.number < recipe.passes:
+        first = recipes.generator(learner.recipe, 0)
+        state = State(learner.start(), first, _no_sums(), 0, 0)
+    elif state.number < learner.passes:
         course(
-            f"going on in pass {state.number + 1} of {recipe.passes}, after {state.done:,} names"
+            f"going on in pass {state.number + 1} of {learner.passes}, after {state.done:,} names"
         )
     else:
         course("this fit was finished before: its weights are taken as they are")
-    if state.number < recipe.passes:
+    if state.number < learner.passes:
         with patience() as stopped:
-            _Run(made, lenders, recipe, course, keeper, sample, state, stopped).passes()
-    return state.weights
+            _Run(learner, course, keeper, sample, state, stopped).passes()
+    weights: W = state.weights
+    return weights
 
 
 def _no_sums() -> NDArray[np.float64]:
@@ -108,9 +96,7 @@ def _no_sums() -> NDArray[np.float64]:
 class _Run:
     """A fit under way; ``state`` is moved on in place."""
 
-    made: Samples
-    lenders: NDArray[np.int64]
-    recipe: Recipe
+    learner: AnyLearner
     course: Course
     keeper: Keeper | None
     sample: Sample | None
@@ -118,46 +104,36 @@ class _Run:
     stopped: Callable[[], bool]
 
     def __post_init__(self) -> None:
-        self.buffers = scratch(self.recipe.dimensions, self.recipe.hidden, len(THREATS))
-        self.chances = recipes.chances(self.recipe)
         self.recall: dict[str, float] | None = None
         # Compiles the loop, which would spoil the first rate.
-        self._descend(np.empty(0, np.int64))
+        self.learner.learn(self.state, np.empty(0, np.int64))
         self.began = self.saved = time.monotonic()
         self.learnt = 0
 
     def passes(self) -> None:
         """All that are left."""
-        while self.state.number < self.recipe.passes:
+        while self.state.number < self.learner.passes:
             self._pass()
 
     def _pass(self) -> None:
-        state, recipe = self.state, self.recipe
-        order = recipes.order(self.made, recipe, state.number)
+        state, learner = self.state, self.learner
+        order = recipes.order(learner.made, learner.recipe, state.number)
         length = _stretch(len(order), self.course.longest)
         while state.done < len(order):
             part = order[state.done : state.done + length]
-            self._descend(part)
+            learner.learn(state, part)
             before, state.done = state.done, state.done + len(part)
             self.learnt += len(part)
             self._tell(before, len(order))
             if state.done < len(order):
                 self._save_or_stop()
         loss = state.sums[:, 0].sum() / max(len(order), 1)
-        self.course(f"pass {state.number + 1} of {recipe.passes}: mean loss {loss:.4f}")
+        self.course(f"pass {state.number + 1} of {learner.passes}: mean loss {loss:.4f}")
         state.number, state.done, state.sums = state.number + 1, 0, _no_sums()
-        state.random = recipes.generator(recipe, state.number)
+        state.random = recipes.generator(learner.recipe, state.number)
         self._save()
         if self.stopped():
             raise KeyboardInterrupt
-
-    def _descend(self, part: NDArray[np.int64]) -> None:
-        state = self.state
-        rates = recipes.rates(self.recipe, state.number)
-        descend(
-            self.made, part, self.lenders, self.chances, state.weights, rates,
-            self.buffers, state.random, state.sums,
-        )  # fmt: skip
 
     def _save_or_stop(self) -> None:
         stopped = self.stopped()
@@ -178,14 +154,14 @@ class _Run:
             before * RECALLS // total
         )
         if measured and self.sample:
-            self.recall = self.sample.recall(state.weights, self.recipe)
+            self.recall = self.sample.recall(self.learner, state.weights)
         losses, seen = state.sums[:, 0], state.sums[:, 1]
         seconds = max(time.monotonic() - self.began, 1e-9)
         self.course.at(
             Moment(
                 self.course.fits,
                 state.number + 1,
-                self.recipe.passes,
+                self.learner.passes,
                 state.done,
                 total,
                 self.learnt / seconds,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mlplugin.training.datasets import Splits
 from mlplugin.training.descent import Weights
 from mlplugin.training.names import Names
-from mlplugin.training.scores import score_all
+from mlplugin.training.scores import look_all, score_all
+from mlplugin.training.windows import CODES, LookWeights
 
 _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of a column's largest value
 
@@ -40,6 +41,50 @@ class Network:
             suffix, (self.bag, self.linear),
         )  # fmt: skip
         return result
+
+
+@dataclass(frozen=True)
+class Look:
+    """The numbers of the second look as the weights file holds them, or the same in float32."""
+
+    table: NDArray[np.int8] | NDArray[np.float32]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    w1: NDArray[np.float32]
+    b1: NDArray[np.float32]
+    w2: NDArray[np.float32]
+    w3: NDArray[np.float32]
+    b2: NDArray[np.float32]
+    longest: int
+
+    def logits(self, names: Names, at: Splits) -> NDArray[np.float64]:
+        """A row a name, a column a threat; NaN where a name is itself a suffix."""
+        result: NDArray[np.float64] = look_all(
+            names.blob, names.offsets, at.label_at, at.suffix_at, CODES, self.table,
+            self.scale.astype(np.float64), self.bias.astype(np.float64),
+            self.w1.astype(np.float64), self.b1.astype(np.float64), self.w2.astype(np.float64),
+            self.w3.astype(np.float64), self.b2.astype(np.float64), self.longest,
+        )  # fmt: skip
+        return result
+
+
+def look_floats(weights: LookWeights, longest: int) -> Look:
+    """The fitted weights of the second look as they are; rows that no name touched become zero."""
+    table = np.where(weights.table_sum > weights.table_sum.min(), weights.table, np.float32(0))
+    return Look(
+        table, np.ones(table.shape[2], np.float32), weights.bias, weights.w1, weights.b1,
+        weights.w2, weights.w3, weights.b2, longest,
+    )  # fmt: skip
+
+
+def look_quantised(look: Look) -> Look:
+    """The same with its table in eight bits, one scale a filter."""
+    columns = [_column(look.table[:, :, f].astype(np.float64)) for f in range(look.table.shape[2])]
+    return Look(
+        np.ascontiguousarray(np.stack([values for values, _ in columns], axis=2)),
+        np.array([scale for _, scale in columns], np.float32),
+        look.bias, look.w1, look.b1, look.w2, look.w3, look.b2, look.longest,
+    )  # fmt: skip
 
 
 def floats(weights: Weights, bag: float, linear: float) -> Network:

@@ -17,7 +17,8 @@ from mlplugin.training.datasets import THREATS
 from mlplugin.training.fit import Recipe
 from mlplugin.training.holdouts import Part
 from mlplugin.training.judging import judge_of
-from mlplugin.training.pipeline import Mask, Prepared, Tell, train
+from mlplugin.training.pipeline import train
+from mlplugin.training.preparation import Mask, Prepared, Tell
 
 _EXAMPLES = 10
 Keep = Callable[[dict[str, Any]], None]

@@ -23,6 +23,7 @@ from mlplugin.training import (
     measure,
     pipeline,
     plots,
+    preparation,
     summary,
     write,
 )
@@ -55,7 +56,7 @@ class Order:
     created: str | None = None
 
 
-def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
+def run(order: Order, tell: preparation.Tell) -> dict[str, Any]:
     """Train, measure and write; what was measured, as ``metrics.json`` has it.
 
     Raises:
@@ -65,7 +66,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
     if order.out.exists() and any(order.out.iterdir()):
         raise UsageError(f"{order.out} is not empty: name a new directory for the model")
     tell(f"reading {order.data}")
-    ready = pipeline.prepare(order.data, tell)
+    ready = preparation.prepare(order.data, tell)
     trained = pipeline.train(ready, ready.trainable, order.recipe, tell)
     created = order.created or timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
@@ -76,7 +77,7 @@ def run(order: Order, tell: pipeline.Tell) -> dict[str, Any]:
         "created": created,
         "data_cutoff": cutoff(ready),
         "model": evaluation.identity(order.out),
-        "holdout": {"share_of_registered_domains": pipeline.UNSEEN_SHARE},
+        "holdout": {"share_of_registered_domains": preparation.UNSEEN_SHARE},
         "data": description.described(ready),
         "sources": source_rows(ready),
         "recipe": asdict(order.recipe),
@@ -145,13 +146,13 @@ def timestamp() -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def cutoff(ready: pipeline.Prepared) -> str:
+def cutoff(ready: preparation.Prepared) -> str:
     """The last day on which a malicious name of a feed was first seen."""
     days = ready.data.first_seen[ready.data.of_file("mal") & ~np.isnat(ready.data.first_seen)]
     return str(days.max().astype("datetime64[D]")) if len(days) else "1970-01-01"
 
 
-def source_rows(ready: pipeline.Prepared) -> dict[str, dict[str, Any]]:
+def source_rows(ready: preparation.Prepared) -> dict[str, dict[str, Any]]:
     """Of each source: rows trained on that name it, licence, origin, date."""
     table = known()
     codes = Counter(ready.data.source[ready.trainable].tolist())

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from mlplugin.training.grams import LONGEST, grams
+from mlplugin.training.windows import symbols
 
 
 @njit(nogil=True)
@@ -62,4 +63,36 @@ def score_all(  # type: ignore[no-untyped-def]
             for t in range(heads):
                 logits[i, t] += sums[dims + t] / count ** pooling[1]
         _hidden(x, w1, b1, w2, logits[i])
+    return logits
+
+
+@njit(nogil=True)
+def look_all(  # type: ignore[no-untyped-def]
+    blob, offsets, label_at, suffix_at, codes, table, scale, bias, w1, b1, w2, w3, b2, longest
+):
+    """A row of logits of the second look for each name; NaN where a name is itself a suffix."""
+    total, width = len(offsets) - 1, len(table)
+    seen = np.empty(longest, np.int32)
+    sums, best = np.zeros(len(bias)), np.zeros(len(bias))
+    logits = np.full((total, len(b2)), np.nan)
+    for i in range(total):
+        if label_at[i] < 0:
+            continue
+        start, end = offsets[i], offsets[i + 1]
+        count = symbols(blob, start, start + label_at[i], start + suffix_at[i], end, codes, seen)
+        best[:] = 0
+        for p in range(count):
+            sums[:] = 0
+            for j in range(width):
+                q = p + j - width // 2
+                row = table[j, seen[q] if 0 <= q < count else 0]
+                for f in range(len(sums)):
+                    sums[f] += row[f]
+            for f in range(len(sums)):
+                best[f] = max(best[f], bias[f] + scale[f] * sums[f])
+        logits[i] = b2
+        for t in range(len(b2)):
+            for f in range(len(best)):
+                logits[i, t] += w3[t, f] * best[f]
+        _hidden(best, w1, b1, w2, logits[i])
     return logits

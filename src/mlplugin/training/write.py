@@ -14,10 +14,10 @@ from safetensors.numpy import save
 
 from mlplugin.training.calibrate import Calibration, Curve
 from mlplugin.training.datasets import THREATS
-from mlplugin.training.quantise import Network
+from mlplugin.training.quantise import Look, Network
 from mlplugin.training.suffixes import Rules
 
-FORMAT = 1
+FORMAT = 2
 REGIONS = ("subdomain", "label", "suffix")
 THRESHOLDS = {"suspicious": 30.0, "malicious": 37.0}
 WEIGHTS = "weights.safetensors"
@@ -31,6 +31,10 @@ class Finished:
     rules: Rules
     reputation: NDArray[np.uint64]
     calibration: Calibration
+    look: Look
+    look_calibration: Calibration
+    look_share: float
+    look_from: float
 
 
 def write(folder: Path, model: Finished, version: str, created: str, cutoff: str) -> None:
@@ -55,7 +59,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def tensors(model: Finished) -> dict[str, NDArray[Any]]:
     """Every tensor of the weights file by its name."""
-    network = model.network
+    network, look = model.network, model.look
     return {
         "table": network.table,
         "table_scale": network.table_scale,
@@ -67,6 +71,14 @@ def tensors(model: Finished) -> dict[str, NDArray[Any]]:
         "suffix_flag": model.rules.flags,
         "suffix_weight": network.suffix,
         "suffix_scale": network.suffix_scale,
+        "look_table": look.table,
+        "look_scale": look.scale,
+        "look_bias": look.bias,
+        "look_w1": look.w1,
+        "look_b1": look.b1,
+        "look_w2": look.w2,
+        "look_w3": look.w3,
+        "look_b2": look.b2,
         "reputation": model.reputation,
     }
 
@@ -84,6 +96,22 @@ def _config(model: Finished, version: str, created: str, cutoff: str) -> dict[st
         "dimensions": network.w1.shape[1] // len(REGIONS),
         "hidden": len(network.b1),
         "pooling": {"bag": network.bag, "linear": network.linear},
+        **_calibration(calibration),
+        "look": {
+            "from": model.look_from,
+            "window": len(model.look.table),
+            "filters": len(model.look.bias),
+            "hidden": len(model.look.b1),
+            "longest": model.look.longest,
+            "share": model.look_share,
+            **_calibration(model.look_calibration),
+        },
+        "thresholds": THRESHOLDS,
+    }
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
         "prior": dict(zip(THREATS, _rounded(calibration.prior), strict=True)),
         "calibration": {
             "threats": {
@@ -92,7 +120,6 @@ def _config(model: Finished, version: str, created: str, cutoff: str) -> dict[st
             },
             "overall": _overall(calibration.overall),
         },
-        "thresholds": THRESHOLDS,
     }
 
 
