@@ -67,15 +67,24 @@ def test_examples_are_what_is_flagged_the_worst_first() -> None:
     assert found == {CLEAN: ["n98.example"], QUERIED: ["n199.example"]}
 
 
-def test_the_score_scale_is_that_of_the_model_alone() -> None:
-    points = {
-        point["score"]: point for point in false_alarms.score_scale(benign(), subject(200))[CLEAN]
-    }
+def test_the_score_scale_is_that_of_the_population() -> None:
+    scale = false_alarms.score_scale(benign(), subject(200))
+    points = {point["score"]: point for point in scale[false_alarms.UNSEEN_HALF]}
     assert points[30]["expected"] == 0.001
-    assert points[30]["observed"] == 0.02
+    assert points[30]["observed"] == 0.02  # whatever reputation says of them
     assert points[37]["observed"] == 0.01
     assert points[40]["observed"] == 0.0
     assert points[40]["interval"][1] > 0.03  # of 100 names, none says little
+    hosts = {point["score"]: point for point in scale[false_alarms.QUERIED_HALF]}
+    both = {point["score"]: point for point in scale[false_alarms.POOLED]}
+    assert hosts[30]["observed"] == 0.01  # reputation passes the other one
+    assert both[30]["observed"] == 0.015
+    assert both[30]["names"] == 200
+    alone = {CLEAN: benign()[CLEAN]}
+    assert (
+        false_alarms.score_scale(alone, subject(200))[false_alarms.POOLED]
+        == scale[false_alarms.UNSEEN_HALF]
+    )
 
 
 def test_finds_by_each_score() -> None:

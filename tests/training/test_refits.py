@@ -82,7 +82,7 @@ def test_the_summary_tells_mean_and_spread(report: Path) -> None:
     assert row["spread"] == [min(shares), max(shares)]
     assert row["interval"][0] <= row["mean"] <= row["interval"][1]
     assert row["seeds"] == 2
-    scale = section["summary"]["domains"]["score_scale/clean, unseen domains/20"]
+    scale = section["summary"]["domains"]["score_scale/pooled, half each/20"]
     assert scale["expected"] == 0.01
     assert 0 <= scale["observed"]["mean"] < 0.1
     goals = {(goal["row"], goal["measured_on"]): goal for goal in measured["goals"]}

@@ -37,12 +37,15 @@ def card(metrics: dict[str, Any], plots: Sequence[str] = ()) -> str:
 
 def _head(metrics: dict[str, Any]) -> str:
     share = metrics["holdout"]["share_of_registered_domains"]
+    filters, window = (metrics["recipe"][f"look_{part}"] for part in ("filters", "window"))
     return f"""# Model {metrics["version"]}
 
-Judges a domain name by its text alone: hashed n-grams of subdomain, label and public suffix, in a
-bag with one hidden layer plus a linear part, one head for each of six threats, and a capped term
-for the public suffix. Made {metrics["created"]}; the newest malicious name in it was
-first seen on {metrics["data_cutoff"]}. `docs/model-format.md` describes the format.
+Judges a domain name by its text alone, in two looks. The first, at every name: hashed n-grams of
+subdomain, label and public suffix, in a bag with one hidden layer plus a linear part, one head for
+each of six threats, and a capped term for the public suffix. The second, at the few names that
+score high: {filters} filters over windows of {window} characters, each counting where it is
+strongest, and another hidden layer; the log-odds of both looks are averaged.
+Made {metrics["created"]}; the newest malicious name in it was first seen on {metrics["data_cutoff"]}. `docs/model-format.md` describes the format.
 
 **For**: a first opinion on names that a resolver is asked for, with a known rate of false
 alarms, beside lists and people. **Not for**: proof that a name is harmful or harmless;
@@ -108,8 +111,8 @@ def _scale(metrics: dict[str, Any], plots: Sequence[str]) -> str:
     return (
         "## What a score promises, and what it keeps\n\n"
         + table(["clean names", "score", "promised", "observed", "95 %"], rows)
-        + "\n\nThe scores are calibrated on these two sets. With each half of them scored by a "
-        "calibration of the other half, "
+        + "\n\nThe scores are shares of both halves together. With each half of these names scored "
+        "by a calibration of the other half, "
         + ", ".join(
             f"a score of {nominal} is worth {worth:.1f}"
             for nominal, worth in metrics["cross_checked_scores"].items()

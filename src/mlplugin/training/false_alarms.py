@@ -97,27 +97,42 @@ def _pooled(halves: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def score_scale(benign: Mapping[str, Set], subject: Subject) -> dict[str, list[dict[str, Any]]]:
-    """Of sets of clean names, the expected and the observed share from each score on.
+    """Of the population and its halves, the expected and the observed share from each score on.
 
-    It is the model's score, reputation left out: a score of s promises a share of 10^(-s/10).
+    A score of s promises a share of 10^(-s/10) of the population; see :func:`population`.
     """
-    result = {}
-    for name in (CLEAN, QUERIED):
-        if name not in benign:
-            continue
-        found = benign[name]
-        score, domain = found.judged.score, subject.domain[found.rows]
-        result[name] = [
-            {
-                "score": nominal,
-                "names": len(found.rows),
-                "expected": round(10 ** (-nominal / 10), 7),
-                "observed": share(score >= nominal),
-                "interval": intervals.of_share(score >= nominal, domain),
-            }
-            for nominal in NOMINAL
-        ]
-    return result
+    result: dict[str, list[dict[str, Any]]] = {}
+    for name, of in ((UNSEEN_HALF, CLEAN), (QUERIED_HALF, QUERIED)):
+        if of in benign:
+            result[name] = [_reached(nominal, benign[of], subject, of) for nominal in NOMINAL]
+    halves = list(result.values())
+    pairs = zip(halves[0], halves[-1], strict=True)
+    return {**result, POOLED: [_both(*pair, of=len(halves)) for pair in pairs]}
+
+
+def _reached(nominal: float, found: Set, subject: Subject, of: str) -> dict[str, Any]:
+    hits = found.judged.score >= nominal
+    if of == QUERIED:
+        hits = hits & ~found.judged.reputed
+    return {
+        "score": nominal,
+        "names": len(found.rows),
+        "expected": round(10 ** (-nominal / 10), 7),
+        "observed": share(hits),
+        "interval": intervals.of_share(hits, subject.domain[found.rows]),
+    }
+
+
+def _both(first: dict[str, Any], second: dict[str, Any], of: int) -> dict[str, Any]:
+    if of == 1:
+        return first
+    return first | {
+        "names": first["names"] + second["names"],
+        "observed": round((first["observed"] + second["observed"]) / 2, 6),
+        "interval": intervals.of_half_each(
+            first["observed"], first["interval"], second["observed"], second["interval"]
+        ),
+    }
 
 
 def reputation(
