@@ -45,7 +45,8 @@ subdomain, label and public suffix, in a bag with one hidden layer plus a linear
 each of six threats, and a capped term for the public suffix. The second, at the few names that
 score high: {filters} filters over windows of {window} characters, each counting where it is
 strongest, and another hidden layer; the log-odds of both looks are averaged.
-Made {metrics["created"]}; the newest malicious name in it was first seen on {metrics["data_cutoff"]}. `docs/model-format.md` describes the format.
+Made {metrics["created"]}; the newest malicious name in it was first seen on
+{metrics["data_cutoff"]}. `docs/model-format.md` describes the format.
 
 **For**: a first opinion on names that a resolver is asked for, with a known rate of false
 alarms, beside lists and people. **Not for**: proof that a name is harmful or harmless;
