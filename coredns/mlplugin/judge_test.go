@@ -100,7 +100,7 @@ func withOverrides(tb testing.TB) *snapshot {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m, err := loadModel("")
+	m, err := loadModel(settings{})
 	if err != nil {
 		tb.Fatal(err)
 	}

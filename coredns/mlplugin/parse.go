@@ -25,6 +25,7 @@ import (
 type settings struct {
 	zones         []string
 	model         string // directory, empty for the built-in model
+	orBuiltin     bool   // the built-in model while there is nothing at model
 	rules         rules
 	lists         []policy.Entry
 	service       string
@@ -137,9 +138,13 @@ func (p *parser) path(path string) string {
 }
 
 func (p *parser) model() error {
-	directory, err := p.one("the model's directory")
-	p.settings.model = p.path(directory)
-	return err
+	args := p.RemainingArgs()
+	p.orBuiltin = len(args) == 3 && args[1] == "or" && args[2] == "builtin"
+	if len(args) != 1 && !p.orBuiltin {
+		return p.Errf("model takes the model's directory, and `or builtin` if it need not be there")
+	}
+	p.settings.model = p.path(args[0])
+	return nil
 }
 
 func (p *parser) service() error {

@@ -39,6 +39,8 @@ func TestParseErrors(t *testing.T) {
 		{"mlplugin {\n on dga drop\n on dga refuse\n}", []string{"Testfile:3", "on dga is given twice"}},
 		{"mlplugin {\n model\n}", []string{"model takes"}},
 		{"mlplugin {\n model a b\n}", []string{"model takes"}},
+		{"mlplugin {\n model a or else\n}", []string{"model takes", "or builtin"}},
+		{"mlplugin {\n model or builtin\n}", []string{"model takes"}},
 		{"mlplugin {\n allow\n}", []string{"allow takes"}},
 		{"mlplugin {\n deny a..b\n}", []string{"Testfile:2", `"a..b"`}},
 		{"mlplugin {\n service\n}", []string{"service takes"}},
@@ -134,9 +136,22 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
+func TestParseModelOrBuiltin(t *testing.T) {
+	for block, want := range map[string]bool{"model /m": false, "model /m or builtin": true} {
+		s, err := parseText("mlplugin {\n"+block+"\n}", ".")
+		if err != nil || s.model != "/m" || s.orBuiltin != want {
+			t.Errorf("%s: got %+v, %v", block, s, err)
+		}
+	}
+}
+
 // What can only be found out by loading stops the start with one line as well.
 func TestSetupErrors(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page")
+	link := filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink("gone", link); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(page, []byte("<html>\n<head>\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +160,8 @@ func TestSetupErrors(t *testing.T) {
 		"allow nowhere.txt":   "nowhere.txt",
 		"model /no/such/path": "/no/such/path",
 		"deny " + page:        page + ":1",
+
+		"model " + link + " or builtin": link,
 	} {
 		c := caddy.NewTestController("dns", "mlplugin {\n"+block+"\n}")
 		c.ServerBlockKeys = []string{"."}

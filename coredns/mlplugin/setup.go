@@ -4,7 +4,10 @@ package mlplugin
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -78,7 +81,7 @@ func agreeOnSpool(c *caddy.Controller, s settings) error {
 func newHandler(s settings) (*Handler, error) {
 	h := &Handler{Zones: s.zones, settings: s, rules: s.rules}
 	h.watched = h.watchedParts() // looks before it loads, so that no change is missed
-	m, err := loadModel(s.model)
+	m, err := loadModel(s)
 	if err != nil {
 		return nil, err
 	}
@@ -99,16 +102,30 @@ func newHandler(s settings) (*Handler, error) {
 // builtin reads the built-in model once.
 var builtin = sync.OnceValues(model.Builtin)
 
-func loadModel(directory string) (judge, error) {
+func loadModel(s settings) (judge, error) {
 	load := builtin
-	if directory != "" {
-		load = func() (*model.Model, error) { return model.LoadDir(directory) }
+	if s.model != "" && !(s.orBuiltin && nothingAt(s.model)) {
+		load = func() (*model.Model, error) { return model.LoadDir(whereItLeads(s.model)) }
 	}
 	m, err := load()
 	if err != nil { // a nil *model.Model would be a judge that is not nil
 		return nil, err
 	}
 	return m, nil
+}
+
+// nothingAt says that a path is free: a link that leads nowhere is a fault and no such thing.
+func nothingAt(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// whereItLeads follows links, so that all files are of one model though a link moves meanwhile.
+func whereItLeads(path string) string {
+	if end, err := filepath.EvalSymlinks(path); err == nil {
+		return end
+	}
+	return path
 }
 
 func loadLists(entries []policy.Entry) (*policy.Lists, error) {

@@ -103,7 +103,7 @@ func (w *watched) look() {
 }
 
 func (h *Handler) reloadModel() error {
-	m, err := loadModel(h.settings.model)
+	m, err := loadModel(h.settings)
 	if err != nil {
 		return err
 	}
@@ -145,5 +145,6 @@ func lookOfModel(directory string) string {
 	config := filepath.Join(directory, "config.json")
 	files, _ := filepath.Glob(filepath.Join(directory, "*.safetensors"))
 	content, _ := os.ReadFile(config)
-	return fmt.Sprintf("%x\n%s", sha256.Sum256(content), lookOf(append(files, config)...))
+	leads, _ := os.Readlink(directory)
+	return fmt.Sprintf("%x\n%s\n%s", sha256.Sum256(content), leads, lookOf(append(files, config)...))
 }

@@ -124,6 +124,48 @@ func TestModelIsReadAgain(t *testing.T) {
 	}
 }
 
+// point makes a link lead elsewhere, in one instant.
+func point(t *testing.T, link, target string) {
+	t.Helper()
+	fresh := link + ".fresh"
+	if err := os.Symlink(target, fresh); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(fresh, link); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestModelBehindALink: a link that appears, moves, leads nowhere and goes away again.
+func TestModelBehindALink(t *testing.T) {
+	directory, version := copyModel(t)
+	next := "9" + version[1:]
+	replaceIn(t, filepath.Join(directory, "config.json"), `"`+version+`"`, `"`+next+`"`)
+	other, _ := copyModel(t)
+	another := "8" + version[1:]
+	replaceIn(t, filepath.Join(other, "config.json"), `"`+version+`"`, `"`+another+`"`)
+	link := filepath.Join(t.TempDir(), "current")
+	h := watching(t, "model "+link+" or builtin")
+	inForce := func(wanted string) {
+		t.Helper()
+		eventually(t, wanted+" is in force", func() bool { return h.snapshot.Load().model.Version() == wanted })
+	}
+	inForce(version)
+	point(t, link, directory)
+	inForce(next)
+	point(t, link, other)
+	inForce(another)
+	failed := reloadTotal.WithLabelValues("model", "error")
+	before := testutil.ToFloat64(failed)
+	point(t, link, filepath.Join(t.TempDir(), "nowhere"))
+	eventually(t, "the fault is counted", func() bool { return testutil.ToFloat64(failed) == before+1 })
+	inForce(another)
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	inForce(version)
+}
+
 func TestListsAreReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deny.txt")
 	write := func(content string) {
