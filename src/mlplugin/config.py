@@ -136,7 +136,8 @@ class ModelChoice(_Section):
     """The model."""
 
     dir: Path | None = Field(
-        default=None, description="A model directory; none is the one that comes with mlplugin."
+        default=None,
+        description="A model directory; none is the promoted one, else the one that is shipped.",
     )
 
 

@@ -35,6 +35,12 @@ class ModelError(MlpluginError):
     """A model directory that is missing, damaged, or of another format."""
 
 
+class RefusedError(MlpluginError):
+    """Something that could be done and had better not be: the answer is no."""
+
+    exit_code = 1
+
+
 class StoreError(MlpluginError):
     """A store that cannot be opened, read or written."""
 

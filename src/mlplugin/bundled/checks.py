@@ -22,6 +22,7 @@ from mlplugin.config import Config
 from mlplugin.config import load as load_config
 from mlplugin.errors import MlpluginError
 from mlplugin.model import load
+from mlplugin.service.registry import chosen
 from mlplugin.store import open_store
 from mlplugin.store.port import Filter
 
@@ -61,12 +62,14 @@ def configuration_finding(path: Path | None) -> tuple[Finding, Config]:
     return checked("configuration", look), found
 
 
-def model_finding(path: Path | None) -> Finding:
-    """Read the model directory, the shipped one if None, as a start does."""
+def model_finding(path: Path | None, data: Path) -> Finding:
+    """Read the model directory as a start does; if None, the promoted one or the shipped one."""
 
     def look() -> str:
-        model = load(path)
-        return f"{model.version}, SHA-256 {model.sha256[:16]}…"
+        place = chosen(path, data)
+        model = load(place)
+        promoted = f", promoted in {data}" if place is not path else ""
+        return f"{model.version}, SHA-256 {model.sha256[:16]}…{promoted}"
 
     return checked("model", look)
 

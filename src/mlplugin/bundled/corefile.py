@@ -19,7 +19,10 @@ FORWARD_TARGET = re.compile(r"(?:(dns|tls)://)?([^/%]+?)(%[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Layout:
-    """What a Corefile for `up` is made of. `rules` are checked `on` lines without the `on`."""
+    """What a Corefile for `up` is made of. `rules` are checked `on` lines without the `on`.
+
+    With `model_or_builtin` there need not be anything at `model` yet.
+    """
 
     dns: Endpoint
     service: str
@@ -29,6 +32,7 @@ class Layout:
     forward: tuple[str, ...]
     rules: tuple[str, ...] = ()
     model: Path | None = None
+    model_or_builtin: bool = False
 
     def text(self) -> str:
         """The Corefile.
@@ -37,7 +41,8 @@ class Layout:
         a capture's client addresses; everyone else's address is the one they send from.
         """
         rules = "".join(f"        on {rule}\n" for rule in self.rules)
-        model = f"        model {quoted(self.model)}\n" if self.model else ""
+        lasting = " or builtin" if self.model_or_builtin else ""
+        model = f"        model {quoted(self.model)}{lasting}\n" if self.model else ""
         return f"""\
 # Written by `mlplugin up` at every start. To change it, copy it and use `--corefile`.
 .:{self.dns.port} {{

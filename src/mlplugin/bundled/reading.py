@@ -66,6 +66,16 @@ def service_mismatch(text: str, http: Endpoint) -> str | None:
     return None
 
 
+def model_mismatch(text: str, link: Path) -> str | None:
+    """Say that the plugin would not use the model that was promoted; None where it does."""
+    if re.search(rf'(?m)^\s*model\s+"?{re.escape(str(link))}"?(?=\s|$)', text):
+        return None
+    return (
+        f"the Corefile does not use the promoted model: add `model {link} or builtin` to its "
+        "mlplugin block"
+    )
+
+
 def metrics_of(text: str) -> str | None:
     """The address of the first `prometheus` line, None where there is none."""
     match = re.search(r"(?m)^\s*prometheus(?:[ \t]+([^\s{}]+))?[ \t]*$", text)

@@ -21,6 +21,7 @@ from mlplugin.bundled.reading import (
     WITHOUT_PLUGIN,
     has_plugin,
     metrics_of,
+    model_mismatch,
     read_corefile,
     service_mismatch,
 )
@@ -33,6 +34,8 @@ from mlplugin.bundled.supervisor import (
     answers_ok,
 )
 from mlplugin.errors import ConfigError, PortError, StoreError
+from mlplugin.model import load
+from mlplugin.service.registry import Registry, chosen
 
 BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 METRICS = Endpoint("127.0.0.1", 9153)
@@ -106,6 +109,7 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
     Raises the errors of `errors` with one line each: ports in use, wrong rules, no resolver.
     """
     require_free(wishes.http, (socket.SOCK_STREAM,), "--http")
+    load(chosen(wishes.model, wishes.data))  # better one line from here than one from each part
     service_url = f"http://{wishes.http.reachable}"
     layout = None if wishes.corefile else _layout(wishes, service_url, say)
     corefile = _written(wishes, layout, say)
@@ -157,7 +161,8 @@ def _layout(wishes: Wishes, service_url: str, say: Callable[[str], None]) -> Lay
         metrics=_metrics(say),
         forward=forward,
         rules=rules,
-        model=wishes.model.resolve() if wishes.model else None,
+        model=wishes.model.resolve() if wishes.model else Registry(wishes.data.resolve()).link,
+        model_or_builtin=wishes.model is None,
     )
 
 
@@ -187,8 +192,13 @@ def _written(wishes: Wishes, layout: Layout | None, say: Callable[[str], None]) 
         text = read_corefile(given)
         if not has_plugin(text):
             raise ConfigError(f"--corefile {given} has no mlplugin block: {WITHOUT_PLUGIN}")
-        mismatch = service_mismatch(text, wishes.http)
-        if mismatch:
+        registry = Registry(wishes.data.resolve())
+        promoted = wishes.model is None and registry.in_use() is not None
+        mismatches = (
+            service_mismatch(text, wishes.http),
+            model_mismatch(text, registry.link) if promoted else None,
+        )
+        for mismatch in filter(None, mismatches):
             say(f"warning: {mismatch}")
         return given.resolve()
     corefile = wishes.data.resolve() / "Corefile"

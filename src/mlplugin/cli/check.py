@@ -39,7 +39,7 @@ Examples:
     "--model",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The model directory.  [default: the shipped one]",
+    help="The model directory.  [default: the promoted one, else the shipped one]",
 )
 @click.option(
     "--dns",
@@ -103,7 +103,7 @@ class Wanted:
 
 def _findings(wanted: Wanted) -> Iterator[Finding]:
     listen = parse_endpoint(wanted.http, 5000)
-    yield model_finding(wanted.model)
+    yield model_finding(wanted.model, wanted.data)
     if wanted.corefile is not None:
         yield from corefile_findings(wanted.corefile, coredns_binary(), wanted.data, listen)
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import platformdirs
 
 from mlplugin.cli.listing import chunks
 from mlplugin.cli.output import Format, Row, format_option, json_line, write_rows
@@ -20,6 +21,7 @@ from mlplugin.model import Model, Verdicts, load
 from mlplugin.model.intake import Intake, canonical_many
 from mlplugin.model.verdicts import rounded
 from mlplugin.qname import escaped
+from mlplugin.service.registry import chosen
 from mlplugin.verdict import LEVELS, SOURCES, THREATS, Level, Verdict
 
 Item = TypeVar("Item")
@@ -58,7 +60,13 @@ Examples:
     "place",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The model directory.  [default: the one that comes with mlplugin]",
+    help="The model directory.  [default: the promoted one, else the shipped one]",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The data directory whose promoted model judges.  [default: the user's data folder]",
 )
 @format_option
 def classify(
@@ -69,6 +77,7 @@ def classify(
     scores: bool,
     fail_on: str | None,
     place: Path | None,
+    data: Path | None,
     output_format: Format,
 ) -> int:
     """Judge names offline, with the model alone: no lists, no overrides, no DNS.
@@ -77,7 +86,8 @@ def classify(
     """
     if not names and source is None:
         raise click.UsageError("name what to classify, or a list of it with -f FILE")
-    judge = Judge(load(place), explain=explain, scores=scores)
+    kept = data or platformdirs.user_data_path("mlplugin", appauthor=False)
+    judge = Judge(load(chosen(place, kept)), explain=explain, scores=scores)
     parts = chain([list(names)] if names else [], chunks(source) if source is not None else [])
     if output_format is Format.JSONL and not (explain or scores):
         for part in parts:

@@ -44,7 +44,7 @@ COMMANDS = {
     "feeds": Entry("mlplugin.cli.feeds:feeds", "Fetch public lists as labelled names."),
     "train": Entry("mlplugin.cli.train:train", "Fit a model."),
     "evaluate": Entry("mlplugin.cli.evaluate:evaluate", "Measure a model."),
-    "models": Entry("mlplugin.cli.models:models", "List the models that are here."),
+    "models": Entry("mlplugin.cli.models:models", "List, promote and roll back models."),
 }
 
 

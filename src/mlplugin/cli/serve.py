@@ -45,7 +45,7 @@ PRIVATE = 0o077
     "--model",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The model directory.  [default: the shipped one]",
+    help="The model directory.  [default: the promoted one, else the shipped one]",
 )
 @click.option(
     "--retention-days",
@@ -95,6 +95,7 @@ def serve(
     from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
     from mlplugin.config import size_in_bytes  # noqa: PLC0415
     from mlplugin.model import load  # noqa: PLC0415
+    from mlplugin.service.registry import Registry  # noqa: PLC0415
     from mlplugin.service.retention import Bounds  # noqa: PLC0415
     from mlplugin.service.service import assemble  # noqa: PLC0415
     from mlplugin.store import open_store  # noqa: PLC0415
@@ -113,9 +114,10 @@ def serve(
         bounds = Bounds(retention_days, size_in_bytes(max_bytes))
     except ValueError as fault:
         raise UsageError(f"--max-bytes: {fault}") from None
-    judge = load(model)
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
-    service = assemble(open_store(store, place), judge, bounds)
+    registry = None if model is not None else Registry(place)
+    judge = load(registry.in_use() if registry else model)
+    service = assemble(open_store(store, place), judge, bounds, registry)
     try:
         app = create_app(service, Access(token, loopback))
         server = Server(app, listen.host, listen.port, threads)

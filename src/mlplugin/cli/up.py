@@ -74,7 +74,7 @@ Examples:
     "--model",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The model directory.  [default: the shipped one]",
+    help="The model directory.  [default: the promoted one, else the shipped one]",
 )
 @click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
 def up(

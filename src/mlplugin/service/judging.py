@@ -10,6 +10,7 @@ from typing import Any
 from mlplugin.errors import InvalidNameError
 from mlplugin.model import Model
 from mlplugin.qname import canonical
+from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.overrides import Address, Overrides, overruled
 from mlplugin.service.vetting import Vetting
 from mlplugin.verdict import Level, Source, Verdict
@@ -22,8 +23,8 @@ ALMOST = 0.49
 class Judging:
     """Judges names as the plugin does, as far as lists in a Corefile do not come into it."""
 
-    def __init__(self, model: Model, vetting: Vetting) -> None:
-        self._model = model
+    def __init__(self, models: ModelInUse, vetting: Vetting) -> None:
+        self._models = models
         self._vetting = vetting
 
     def classify(self, names: Sequence[str], *, explain: bool = False) -> list[dict[str, Any]]:
@@ -37,27 +38,16 @@ class Judging:
                 places.append(at)
             except InvalidNameError as fault:
                 answers[at] = {"qname": escaped(name), "error": str(fault)}
-        overrides = self._vetting.current()
-        for at, verdict in zip(places, self._model.judge_many(good), strict=True):
-            answers[at] = self._finished(verdict, overrides, None, explain=explain).to_json()
+        overrides, model = self._vetting.current(), self._models.model
+        explainer = model if explain else None
+        for at, verdict in zip(places, model.judge_many(good), strict=True):
+            answers[at] = _finished(verdict, overrides, None, explainer).to_json()
         return [answer for answer in answers if answer is not None]
 
     def judge(self, name: str, client: Address | None) -> Verdict:
         """Judge one name for a client. Raises InvalidNameError."""
-        verdict = self._model.judge(name)
-        return self._finished(verdict, self._vetting.current(), client, explain=False)
-
-    def _finished(
-        self, verdict: Verdict, overrides: Overrides, client: Address | None, *, explain: bool
-    ) -> Verdict:
-        if overrides:
-            override = overrides.match(verdict.qname, client, datetime.now(UTC))
-            if override is not None:
-                decided = overruled(verdict, override)
-                return decided if explain else replace(decided, reasons=())
-        if explain:
-            return replace(verdict, reasons=tuple(self._model.explain(verdict.qname)))
-        return verdict
+        verdict = self._models.model.judge(name)
+        return _finished(verdict, self._vetting.current(), client, None)
 
     def probability(self, name: str, client: Address | None) -> str:
         """Answer as the original did: `0.50` and more exactly where the verdict is malicious.
@@ -70,6 +60,20 @@ class Judging:
             return "1.00" if malicious else "0.00"
         share = verdict.score / 60.0
         return f"{0.5 + share / 2 if malicious else min(share, ALMOST):.2f}"
+
+
+def _finished(
+    verdict: Verdict, overrides: Overrides, client: Address | None, explainer: Model | None
+) -> Verdict:
+    """What a person decided goes first; the model that judged explains, if it is asked to."""
+    if overrides:
+        override = overrides.match(verdict.qname, client, datetime.now(UTC))
+        if override is not None:
+            decided = overruled(verdict, override)
+            return decided if explainer is not None else replace(decided, reasons=())
+    if explainer is not None:
+        return replace(verdict, reasons=tuple(explainer.explain(verdict.qname)))
+    return verdict
 
 
 def escaped(text: str) -> str:

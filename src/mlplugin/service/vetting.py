@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlplugin.errors import UsageError
-from mlplugin.model import Model
 from mlplugin.qname import canonical
+from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.overrides import (
     NAME,
     STATUSES,
@@ -37,9 +37,9 @@ class Snapshot:
 class Vetting:
     """Decisions on names, kept in the store."""
 
-    def __init__(self, store: Store, model: Model) -> None:
+    def __init__(self, store: Store, models: ModelInUse) -> None:
         self._store = store
-        self._model = model
+        self._models = models
         self._lock = threading.Lock()
         self._known: tuple[list[Override], Overrides] | None = None
 
@@ -120,9 +120,10 @@ class Vetting:
         """Give the document of `GET /api/v1/policy`."""
         entries = [override_json(override) for override in self.all()]
         text = json.dumps(entries, separators=(",", ":"), sort_keys=True)
+        model = self._models.model
         document = {
             "version": hashlib.sha256(text.encode()).hexdigest(),
-            "model": {"version": self._model.version, "sha256": self._model.sha256},
+            "model": {"version": model.version, "sha256": model.sha256},
             "overrides": entries,
         }
         body = json.dumps(document, separators=(",", ":")).encode()
