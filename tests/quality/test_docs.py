@@ -65,7 +65,17 @@ def test_command_exists(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
         command = cli.get_command(context, words[0])
         assert command is not None, f"there is no command {words[0]}"
         if "--help" not in words:
-            command.make_context(words[0], list(words[1:]), parent=context)
+            parse(command, words, context)
+
+
+def parse(command: click.Command, words: list[str], parent: click.Context) -> None:
+    """Have a command take its words, and a command within it those that are left."""
+    context = command.make_context(words[0], list(words[1:]), parent=parent)
+    rest = [*context._protected_args, *context.args]
+    if isinstance(command, click.Group) and rest:
+        _, inner, _ = command.resolve_command(context, rest)
+        assert inner is not None, f"there is no command {words}"
+        parse(inner, rest, context)
 
 
 def bootable(corefile: str, folder: Path) -> str:

@@ -27,13 +27,18 @@ COMMANDS = {
     "feeds": set(),
     "train": set(),
     "evaluate": set(),
-    "models": set(),
+    "models": {"--models", "--data", "--format"},
     "coredns": set(),
     "serve": {"--http", "--data", "--store"},
     "check": set(),
     "export": set(),
     "selftest": set(),
 }  # fmt: skip
+
+# Commands within a command: list is what `models` does by itself.
+WITHIN = {
+    "models": {"promote": {"--data", "--force", "--format"}, "rollback": {"--data"}},
+}
 
 VERDICT = {
     "qname", "registered_domain", "verdict", "threat", "score", "source", "model", "reasons",
@@ -67,6 +72,18 @@ def command(name: str) -> click.Command:
 def test_command_has_its_options(name: str) -> None:
     options = {text for parameter in command(name).params for text in parameter.opts}
     assert COMMANDS[name] <= options, COMMANDS[name] - options
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_commands_within_have_their_options(name: str) -> None:
+    group = command(name)
+    assert isinstance(group, click.Group)
+    assert set(group.commands) >= set(WITHIN[name])
+    for inner, wanted in WITHIN[name].items():
+        options = {text for param in group.commands[inner].params for text in param.opts}
+        assert wanted <= options, wanted - options
+        done = mlplugin(name, inner, "--help")
+        assert f"mlplugin {name} {inner}" in done.stdout.split("Example")[-1]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -155,7 +155,7 @@ class Registry:
             ModelError: if it cannot be read.
         """
         try:
-            lines = self.record.read_bytes().split(b"\n")
+            lines = self.record.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
         except OSError as fault:
@@ -165,10 +165,9 @@ class Registry:
             try:
                 entries.append(Entry(**json.loads(line)))
             except (ValueError, TypeError) as fault:
-                if line and number < len(lines) and lines[number:] != [b""]:
-                    raise ModelError(
-                        f"{self.record}: line {number} is no entry of the record: take it out"
-                    ) from fault
+                raise ModelError(
+                    f"{self.record}: line {number} is no entry of the record: take it out"
+                ) from fault
         return entries
 
     def _name(self) -> str | None:
@@ -260,12 +259,13 @@ class Registry:
         with self.record.open("a+b", buffering=0) as out:
             size = out.seek(0, os.SEEK_END)
             try:
-                if size:
-                    out.seek(size - 1)
-                    line = line if out.read(1) == b"\n" else b"\n" + line
+                whole = self.record.read_bytes().rfind(b"\n") + 1 if size else 0
+                if whole < size:
+                    size = out.truncate(whole)
                 _write_all(out, line)
             except OSError:
-                out.truncate(size)
+                with contextlib.suppress(OSError):  # a cut line counts for nothing, at worst
+                    out.truncate(size)
                 raise
 
 

@@ -1,0 +1,197 @@
+"""`mlplugin models`: the list, promotion and the way back, as commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mlplugin.bundled.corefile import Layout
+from mlplugin.bundled.ports import Endpoint
+from mlplugin.bundled.reading import model_mismatch
+from mlplugin.cli.main import main
+from mlplugin.cli.models import models
+from mlplugin.model import load, shipped
+from mlplugin.service.registry import Registry
+from tests.support.models import measured, variant
+
+
+class Ran:
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.status = main(["models", *arguments])
+        captured = capsys.readouterr()
+        self.out, self.errors = captured.out, captured.err.splitlines()
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    def one(*arguments: str) -> Ran:
+        return Ran(capsys, "--data", str(tmp_path / "data"), *arguments)
+
+    return one
+
+
+def in_use(listed: Ran) -> list[str]:
+    return [row["version"] for row in listed.rows() if row["in_use"]]
+
+
+def test_who_never_promotes_sees_what_there_was(run: Any, tmp_path: Path) -> None:
+    listed = run("--format", "jsonl")
+    assert listed.status == 0
+    assert [list(row) for row in listed.rows()] == [
+        ["version", "in_use", "data_cutoff", "sha256", "error", "directory"]
+    ] * len(list(shipped().parent.glob("*/config.json")))
+    assert in_use(listed) == [load().version]
+    assert not (tmp_path / "data").exists()
+    table = run("--format", "table").out.splitlines()
+    assert table[0].split() == [
+        "version", "in_use", "data_cutoff", "sha256", "directory", "error",
+    ]  # fmt: skip
+
+
+def test_promote_list_and_roll_back(run: Any, tmp_path: Path) -> None:
+    place = variant(tmp_path, "1.0", measured(0.001, 0.5))
+    done = run("promote", str(place))
+    assert done.status == 0
+    assert done.errors[-1] == f"1.0 is in use in place of the shipped model {load().version}"
+    assert in_use(run()) == ["1.0"]
+    second = variant(tmp_path, "2.0", measured(0.0001, 0.6))
+    done = run("promote", str(second), "--format", "jsonl")
+    assert done.status == 0
+    assert {row["change"] for row in done.rows()} >= {"better", "same"}
+    assert list(done.rows()[0]) == [
+        "row", "measured_on", "in_use", "candidate", "low", "high", "change",
+    ]  # fmt: skip
+    assert done.errors[-1] == "2.0 is in use in place of 1.0"
+    assert run("promote", "2.0").errors[-1] == "2.0 is in use already"
+    assert in_use(run()) == ["2.0"]
+    assert run("rollback").errors[-1] == "1.0 is in use in place of 2.0"
+    assert run("promote", "2.0").status == 0
+    for _ in range(2):
+        assert run("rollback").status == 0
+    assert in_use(run()) == [load().version]
+    done = run("rollback")
+    assert done.status == 2
+    assert done.errors == ["mlplugin: nothing to roll back to: the shipped model is in use"]
+
+
+def test_what_is_worse_is_refused(run: Any, tmp_path: Path) -> None:
+    run("promote", str(variant(tmp_path, "1.0", measured(0.001, 0.5))))
+    worse = variant(tmp_path, "2.0", measured(0.004, 0.9))
+    done = run("promote", str(worse), "--format", "table")
+    assert done.status == 1
+    assert "worse" in done.out
+    (line,) = done.errors
+    assert line.startswith("mlplugin: 2.0 is not promoted, it is worse than 1.0 beyond chance in")
+    assert "0.400% (0.322% to 0.498%) against 0.100%" in line
+    assert "--force" in line
+    assert in_use(run()) == ["1.0"]
+    assert not (tmp_path / "data" / "models" / "2.0").exists()
+    assert run("promote", str(worse), "--force").status == 0
+    assert [entry.forced for entry in Registry(tmp_path / "data").history()] == [False, True]
+    # The other way round it is better, and needs no force.
+    assert run("promote", "1.0").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["promote", "no-such"], 2, "`mlplugin models` lists them"),
+        (["promote", "./no-such"], 2, "there is no such directory"),
+        (["promote", "empty"], 3, "config.json"),
+        (["promote", "broken"], 3, "weights.safetensors"),
+        (["promote", "odd"], 3, "metrics.json"),
+        (["promote"], 2, "DIR|VERSION"),
+        (["promte", "x"], 2, "promte"),
+        (["rollback", "--data", "file/data"], 2, "nothing to roll back to"),
+        (["promote", "good", "--data", "file/data"], 3, "--data"),
+    ],
+)
+def test_mistakes_are_one_line_each(
+    arguments: list[str],
+    status: int,
+    says: str,
+    tmp_path: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    for name in ("broken", "odd", "good"):
+        variant(tmp_path, name).rename(tmp_path / name)
+    (tmp_path / "broken" / "weights.safetensors").write_bytes(b"short")
+    (tmp_path / "odd" / "metrics.json").write_text("{")
+    done = Ran(capsys, "--data", str(tmp_path / "data"), *arguments)
+    assert done.status == status
+    assert done.errors[-1].startswith("mlplugin: ")
+    assert says in done.errors[-1]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_link_that_leads_nowhere(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("promote", str(variant(tmp_path, "1.0")))
+    shutil.rmtree(tmp_path / "data" / "models" / "1.0")
+    row = run().rows()[0]
+    assert (row["version"], row["in_use"]) == ("current", True)
+    assert "not there" in row["error"]
+    assert main(["classify", "example.org", "--data", str(tmp_path / "data")]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "rollback" in line
+    assert run("rollback").status == 0
+    assert main(["classify", "example.org", "--data", str(tmp_path / "data")]) == 0
+
+
+def test_other_commands_use_what_was_promoted(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("promote", str(variant(tmp_path, "1.0")))
+    data = ["--data", str(tmp_path / "data")]
+    assert main(["classify", "example.net", *data]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "1.0"
+    assert main(["classify", "example.net", *data, "--model", str(shipped())]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == load().version
+    main(["check", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", *data])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("ok     model: 1.0, SHA-256") for line in lines)
+    assert f"promoted in {tmp_path / 'data'}" in "".join(lines)
+
+
+def test_the_data_directory_of_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mlplugin.toml"
+    config.write_text('[data]\ndir = "kept"\n')
+    place = str(variant(tmp_path, "1.0"))
+    assert main(["--config", str(config), "models", "promote", place]) == 0
+    assert (tmp_path / "kept" / "models" / "current").is_symlink()
+    capsys.readouterr()
+
+
+def test_a_folder_of_models_is_listed_as_before(tmp_path: Path) -> None:
+    variant(tmp_path, "1.0")
+    done = CliRunner().invoke(models, ["--models", str(tmp_path), "--format", "jsonl"])
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (row["version"], row["in_use"]) == ("1.0", False)
+
+
+def test_the_corefile_names_the_link() -> None:
+    link = Path("/var/lib/mlplugin/models/current")
+    place = Endpoint("127.0.0.1", 1053)
+    layout = Layout(place, "http://127.0.0.1:5000", Path("/s"), place, place, ("192.0.2.1",),
+                    model=link, model_or_builtin=True)  # fmt: skip
+    assert f"        model {link} or builtin\n" in layout.text()
+    assert model_mismatch(layout.text(), link) is None
+    said = model_mismatch("mlplugin {\n model /other\n}\n", link)
+    assert said is not None
+    assert f"`model {link} or builtin`" in said

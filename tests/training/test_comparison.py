@@ -1,0 +1,130 @@
+"""A candidate against the model in use, from metrics made by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlplugin.errors import ModelError
+from mlplugin.model import shipped
+from mlplugin.training import comparison
+from mlplugin.training.comparison import BETTER, SAME, WORSE, Row, Share
+from mlplugin.training.intervals import wilson
+from tests.support.models import measured
+
+ALARM, FOUND = "false positives, clean names: suspicious", "malware, later dates"
+
+
+def goal(row: str, share: float | None, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
+    interval = None if share is None else [low, high]
+    return {
+        "row": row, "measured_on": "domains", "set": "x", "share": share, "interval": interval,
+    }  # fmt: skip
+
+
+def changes(used: Any, candidate: Any) -> dict[tuple[str, str], str | None]:
+    return {(row.name, row.place): row.change for row in comparison.compare(used, candidate)}
+
+
+def test_rows_of_the_goals() -> None:
+    used = {"goals": [goal(ALARM, 0.001, 0.0008, 0.0012), goal(FOUND, 0.2, 0.18, 0.22)]}
+    worse = {"goals": [goal(ALARM, 0.002, 0.0017, 0.0023), goal(FOUND, 0.3, 0.28, 0.32)]}
+    assert changes(used, worse) == {(ALARM, "domains: x"): WORSE, (FOUND, "domains: x"): BETTER}
+    assert changes(worse, used) == {(ALARM, "domains: x"): BETTER, (FOUND, "domains: x"): WORSE}
+    (alarm,) = comparison.alarming(comparison.compare(used, worse))
+    assert comparison.in_words(alarm) == (
+        f"{ALARM}, domains: x: 0.200% (0.170% to 0.230%) against 0.100%"
+    )
+    assert comparison.alarming(comparison.compare(worse, used)) == []
+
+
+def test_rows_that_only_one_has_do_not_count() -> None:
+    used = {"goals": [goal(ALARM, None)], **measured(0.001, 0.5)}
+    candidate = {"goals": [goal(ALARM, 0.5, 0.4, 0.6)], **measured(0.001, 0.5)}
+    found = changes(used, candidate)
+    assert (ALARM, "domains: x") not in found
+    assert set(found.values()) == {SAME}
+    assert len(found) == 4
+
+
+def test_without_intervals_the_number_of_names_gives_one() -> None:
+    place = ("false positives: suspicious or worse", "names made up")
+    for alarms, says in ((0.002, WORSE), (0.0011, SAME), (0.0001, BETTER)):
+        assert changes(measured(0.001, 0.5), measured(alarms, 0.5))[place] == says
+    few = changes(measured(0.001, 0.5, names=300), measured(0.004, 0.5, names=300))
+    assert few[place] == SAME
+    nameless = measured(0.001, 0.5)
+    del nameless["false_positives"]["names made up"]["names"]
+    assert changes(nameless, measured(0.9, 0.5))[place] is None
+    assert comparison.alarming(comparison.compare(nameless, measured(0.9, 0.5))) == []
+
+
+def test_one_alarm_in_a_few_is_chance() -> None:
+    """None against one flagged name of 17,264 says nothing."""
+    used, candidate = measured(0.0, 0.5, names=17_264), measured(1 / 17_264, 0.5, names=17_264)
+    assert comparison.alarming(comparison.compare(used, candidate)) == []
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(500, 50_000))
+def test_worse_one_way_is_better_the_other_way(first: int, second: int, names: int) -> None:
+    def share(count: int) -> Share:
+        low, high = wilson(count / names, names)
+        return Share(count / names, (low, high))
+
+    there = Row(ALARM, "x", share(first), share(second)).change
+    back = Row(ALARM, "x", share(second), share(first)).change
+    assert {there, back} in ({SAME}, {WORSE, BETTER})
+    assert Row(FOUND, "x", share(first), share(second)).change == back
+    if first == second:
+        assert there == SAME
+
+
+def test_the_shipped_model_can_be_compared() -> None:
+    metrics = comparison.metrics_of(shipped())
+    assert metrics is not None
+    rows = comparison.compare(metrics, metrics)
+    assert {row.change for row in rows} <= {SAME, None}
+    assert sum(row.is_alarm for row in rows) >= 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
+def test_metrics_that_are_none(text: str, tmp_path: Path) -> None:
+    assert comparison.metrics_of(tmp_path) is None
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(ModelError, match=r"metrics\.json"):
+        comparison.metrics_of(tmp_path)
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+    lambda inside: st.lists(inside, max_size=3)
+    | st.dictionaries(
+        st.sampled_from([
+            "goals", "row", "share", "interval", "names", "false_positives", "macro", "finds",
+            "suspicious or worse", "x",
+        ]),
+        inside,
+        max_size=4,
+    ),
+)  # fmt: skip
+
+
+@given(any_json, any_json)
+def test_strange_metrics_do_no_harm(used: Any, candidate: Any) -> None:
+    for row in comparison.compare({"goals": used, "finds": used}, {"goals": candidate}):
+        json.dumps(row.listed(), allow_nan=False)
+
+
+def test_it_needs_nothing_of_the_train_extra() -> None:
+    code = (
+        "import sys\nfor name in ('numba', 'matplotlib', 'publicsuffixlist'):\n"
+        "    sys.modules[name] = None\nimport mlplugin.training.comparison, mlplugin.cli.models"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
