@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import random
 from pathlib import Path
 
 import pytest
 
 from mlplugin.training.fit import Recipe
+from mlplugin.training.sample import HEADER, WORDS, benign, noise, table
 
-HEADER = "name\tlabel\tcategory\tfamily\tfirst_seen\tsource\n"
-WORDS = [
-    *("garden", "house", "river", "market", "train", "music", "coffee", "school", "travel"),
-    *("bridge", "window", "forest", "paper", "cloud", "planet", "summer", "winter", "hotel"),
-    *("kitchen", "doctor", "letter", "silver", "golden", "mountain", "flower"),
-]
+__all__ = ["HEADER", "SMALL", "WORDS", "benign", "noise", "table"]
+
 SMALL = Recipe(
     buckets=1 << 12,
     dimensions=4,
@@ -29,28 +25,6 @@ SMALL = Recipe(
     look_hidden=8,
     look_longest=32,
 )
-
-
-def table(folder: Path, name: str, rows: list[tuple[str, ...]]) -> None:
-    with gzip.open(folder / f"{name}.tsv.gz", "wt", encoding="utf-8") as out:
-        out.write(HEADER)
-        out.writelines("\t".join(row) + "\n" for row in rows)
-
-
-def benign(rng: random.Random, count: int) -> list[str]:
-    suffixes = ("com", "org", "de", "co.uk", "net")
-    return sorted(
-        {
-            f"{rng.choice(WORDS)}{rng.choice(('', '-'))}{rng.choice(WORDS)}{rng.randint(1, 99)}."
-            f"{rng.choice(suffixes)}"
-            for _ in range(count)
-        }
-    )
-
-
-def noise(rng: random.Random, count: int) -> list[str]:
-    letters = "bcdfghjklmnpqrstvwxz"
-    return ["".join(rng.choices(letters, k=14)) + ".info" for _ in range(count)]
 
 
 @pytest.fixture(scope="session")
