@@ -166,6 +166,8 @@ def _compared(directory: Path, registry: Registry, form: Format) -> str | None:
     if not rows:
         click.echo(f"not compared with {name}: nothing was measured of both", err=True)
         return None
+    if used and candidate and used.get("data") != candidate.get("data"):
+        click.echo(f"{name} was measured on other names: only large differences count", err=True)
     write_rows((row.listed() for row in rows), comparison.COLUMNS, form)
     worse = comparison.alarming(rows)
     if not worse:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlplugin.training import invented
+from mlplugin.training import invented, ordinary
 from mlplugin.training.fit import Recipe
 
 HEADER = "name\tlabel\tcategory\tfamily\tfirst_seen\tsource\n"
@@ -69,14 +69,14 @@ def noise(rng: random.Random, count: int) -> list[str]:
 
 
 def write(folder: Path, seed: int = 3) -> Path:
-    """Write a folder with some 65,000 labelled names, and give it; the same for the same seed.
+    """Write a folder with some 130,000 labelled names, and give it; the same for the same seed.
 
     Raises:
         OSError: if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
-    good, bait = [*benign(rng, 30_000), *_brands(rng, 10_000)], _bait(rng)
+    good, bait = [*benign(rng, 70_000), *_brands(rng, 30_000)], _bait(rng)
     # One name in a hundred of a popularity list is malicious, and feeds hold compromised sites.
     listed = [(name, "benign", "popular", "", *LISTED) for name in good]
     listed += [
@@ -85,12 +85,20 @@ def write(folder: Path, seed: int = 3) -> Path:
     table(folder, "benign_popular", sorted(listed))
     hosts = [
         f"{rng.choice(('www', 'mail', 'api', 'cdn-7', 'img.static'))}.{name}"
-        for name in rng.sample(good, 8000)
+        for name in rng.sample(good, 20_000)
     ]
+    # Shared hosting has harmless names, too.
+    hosts += [f"{name.split('.')[0]}.{rng.choice(SHARED)}" for name in rng.sample(good, 200)]
     table(
         folder,
         "benign_fqdn",
         [(name, "benign", "popular", "", "2020-07-17", "misp-cisco_top20k") for name in hosts],
+    )
+    odd = sorted(set(ordinary.names(seed + 50, 12_000, good[:2000])))
+    table(
+        folder,
+        "benign_hard",
+        [(name, "benign", "popular", "", "", "SYNTHETIC") for name in odd],
     )
     _generated(folder, seed)
     days = [f"2025-{month:02}-{day:02}" for month in range(1, 10) for day in range(1, 28)]
