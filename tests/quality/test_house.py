@@ -75,7 +75,7 @@ def test_forbidden_words(pattern: str) -> None:
     guilty = [
         str(path.relative_to(ROOT))
         for path in tracked(
-            "*.py", "*.go", "*.md", "*.toml", "*.yml", "*.yaml", "justfile", ".ci/*"
+            "*.py", "*.go", "*.md", "*.toml", "*.yml", "*.yaml", "*.ipynb", "justfile", ".ci/*"
         )
         if path != here and re.search(pattern, path.read_text())
     ]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplugin.errors import ModelError
-from mlplugin.model import shipped
+from mlplugin.model import load, shipped
 from mlplugin.training import comparison
 from mlplugin.training.comparison import BETTER, SAME, WORSE, Row, Share
 from mlplugin.training.intervals import wilson
@@ -87,19 +87,21 @@ def test_worse_one_way_is_better_the_other_way(first: int, second: int, names: i
 
 
 def test_the_shipped_model_can_be_compared() -> None:
-    metrics = comparison.metrics_of(shipped())
+    metrics = comparison.metrics_of(shipped(), load().sha256)
     assert metrics is not None
     rows = comparison.compare(metrics, metrics)
     assert {row.change for row in rows} <= {SAME, None}
     assert sum(row.is_alarm for row in rows) >= 2
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "[" * 100_000, '{"model": {"config_sha256": "bb"}}']
+)
 def test_metrics_that_are_none(text: str, tmp_path: Path) -> None:
-    assert comparison.metrics_of(tmp_path) is None
+    assert comparison.metrics_of(tmp_path, "aa") is None
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(ModelError, match=r"metrics\.json"):
-        comparison.metrics_of(tmp_path)
+        comparison.metrics_of(tmp_path, "aa")
 
 
 any_json = st.recursive(

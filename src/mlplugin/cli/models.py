@@ -14,6 +14,7 @@ from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.errors import ModelError, RefusedError, UsageError
 from mlplugin.model import load, shipped
 from mlplugin.service.registry import LINK, Entry, Registry
+from mlplugin.training import comparison
 
 COLUMNS = ("version", "in_use", "data_cutoff", "sha256", "directory", "error")
 EXAMPLES = """\b
@@ -107,8 +108,10 @@ def promote(
     """
     registry = _registry(context, data)
     directory = _directory(model, registry)
-    version = load(directory).version
-    refusal = _compared(directory, registry, output_format)
+    candidate = load(directory)
+    version = candidate.version
+    metrics = comparison.metrics_of(directory, candidate.sha256)
+    refusal = _compared(directory, metrics, registry, output_format)
     if refusal and not force:
         raise RefusedError(f"{version} is not promoted, {refusal}; --force does it all the same")
     entry = registry.promote(directory, forced=refusal is not None)
@@ -148,15 +151,14 @@ def _directory(text: str, registry: Registry) -> Path:
     raise UsageError(f"{text} is no directory and no version here: `mlplugin models` lists them")
 
 
-def _compared(directory: Path, registry: Registry, form: Format) -> str | None:
+def _compared(
+    directory: Path, candidate: comparison.Metrics | None, registry: Registry, form: Format
+) -> str | None:
     """List what was measured of both, and give the reason to refuse the candidate."""
-    from mlplugin.training import comparison  # noqa: PLC0415 - listing models needs it not
-
-    candidate = comparison.metrics_of(directory)
     try:
         used_at = registry.in_use() or shipped()
-        name = load(used_at).version
-        used = comparison.metrics_of(used_at)
+        model = load(used_at)
+        name, used = model.version, comparison.metrics_of(used_at, model.sha256)
     except ModelError as fault:
         click.echo(f"nothing to compare with: {fault}", err=True)
         return None

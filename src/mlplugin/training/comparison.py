@@ -78,11 +78,15 @@ class Row:
         return dict(zip(COLUMNS, (*values, self.change), strict=True))
 
 
-def metrics_of(directory: Path) -> Metrics | None:
+def metrics_of(directory: Path, sha256: str) -> Metrics | None:
     """Read what was measured of a model; None where nothing is told.
 
+    Args:
+        directory: of the model.
+        sha256: of its ``config.json``.
+
     Raises:
-        ModelError: if the file is there and cannot be used.
+        ModelError: if the file is there and cannot be used, or is of another model.
     """
     path = directory / METRICS
     try:
@@ -95,6 +99,11 @@ def metrics_of(directory: Path) -> Metrics | None:
         ) from fault
     if not isinstance(found, dict):
         raise ModelError(f"{path} holds no metrics: `mlplugin evaluate --card` writes them")
+    measured = _at(found.get("model"), "config_sha256")
+    if measured not in {None, sha256}:
+        raise ModelError(
+            f"{path} is of another model: `mlplugin evaluate --card` measures this one"
+        )
     return found
 
 
