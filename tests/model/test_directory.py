@@ -87,7 +87,7 @@ def test_configuration_that_does_not_parse(raw: bytes, place: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("format",), 2, "format 2 is not known, only 1 is; use a matching version of mlplugin"),
+        (("format",), 1, "format 1 is not known, only 2 is; use a matching version of mlplugin"),
         (("format",), None, "format None is not known"),
         (("version",), "", "version: "),
         (("version",), "my model", "version: "),
@@ -109,6 +109,32 @@ def test_configuration_that_does_not_parse(raw: bytes, place: Path) -> None:
         (("calibration", "overall", "score"), [0, 1], "5 inputs for 2 scores"),
         (("calibration", "threats", "dga", "logit"), [], "calibration.threats.dga.logit: "),
         (("calibration", "threats"), {}, "calibration.threats.dga is missing"),
+        (("look",), [], "look: "),
+        (("look", "from"), -0.5, "look.from: "),
+        (("look", "from"), 60.5, "look.from: "),
+        (("look", "from"), float("nan"), ""),
+        (("look", "window"), 4, "look: window is not odd"),
+        (("look", "window"), 0, "look.window: "),
+        (("look", "window"), 17, "look.window: "),
+        (("look", "window"), 7.5, "look.window: "),
+        (("look", "filters"), 0, "look.filters: "),
+        (("look", "filters"), 1025, "look.filters: "),
+        (("look", "hidden"), 0, "look.hidden: "),
+        (("look", "hidden"), 1025, "look.hidden: "),
+        (("look", "longest"), 0, "look.longest: "),
+        (("look", "longest"), 256, "look.longest: "),
+        (("look", "share"), -0.1, "look.share: "),
+        (("look", "share"), 1.1, "look.share: "),
+        (("look", "prior", "dga"), "0", "look.prior.dga: "),
+        (("look", "prior"), {"dga": 0}, "look.prior.dga_dictionary is missing"),
+        (("look", "calibration", "threats"), {}, "look.calibration.threats.dga is missing"),
+        (
+            ("look", "calibration", "threats", "scam", "logit"),
+            [0, 0],
+            "look.calibration.threats.scam: 2 inputs for 8 scores",
+        ),
+        (("look", "calibration", "overall", "in"), [], "look.calibration.overall.in: "),
+        (("look", "calibration", "overall", "score"), [3, 2], "look.calibration.overall: "),
         (("weights", "file"), "../config.json", "file is no plain file name"),
         (("weights", "bytes"), 7, "bytes, not the 7 expected"),
         (("weights", "sha256"), "0" * 64, "its SHA-256 is not the one in config.json"),
@@ -223,11 +249,28 @@ def test_tensor_of_another_shape(name: str, place: Path) -> None:
     assert "the tensor" in refused(place)
 
 
+FLOATS = sorted(
+    name for name, values in load_tensors(WEIGHTS.read_bytes()).items() if values.dtype == "float32"
+)
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["table_scale", "w1", "b1", "w2", "b2", "suffix_scale"])
+@pytest.mark.parametrize("name", FLOATS)
 def test_numbers_that_are_not_finite(name: str, number: float, place: Path) -> None:
     change_tensors(place, lambda t: t[name].reshape(-1).__setitem__(-1, number))
     assert f"the tensor {name} has a number that is not finite" in refused(place)
+
+
+@pytest.mark.parametrize("number", [0.0, -0.25])
+def test_a_scale_of_the_second_look_is_above_0(number: float, place: Path) -> None:
+    change_tensors(place, lambda t: t["look_scale"].__setitem__(1, number))
+    assert "the tensor look_scale has a number that is not above 0" in refused(place)
+
+
+@pytest.mark.parametrize(("key", "value"), [("window", 7), ("filters", 13), ("hidden", 8)], ids=str)
+def test_tensors_of_another_second_look(key: str, value: int, place: Path) -> None:
+    configure(place, lambda config: config["look"].update({key: value}))
+    assert re.search(r"the tensor look_\w+ is \w+ \[", refused(place))
 
 
 @pytest.mark.parametrize("name", ["suffix_hash", "reputation"])

@@ -13,7 +13,7 @@ from safetensors.numpy import load
 
 import mlplugin
 from mlplugin.errors import ModelError
-from mlplugin.model.settings import REGIONS, Settings, parse
+from mlplugin.model.settings import REGIONS, SYMBOLS, Settings, parse
 from mlplugin.verdict import THREATS
 
 CONFIG_FILE = "config.json"
@@ -35,6 +35,14 @@ class Tensors(NamedTuple):
     suffix_flag: NDArray[np.uint8]
     suffix_weight: NDArray[np.int8]
     suffix_scale: Floats
+    look_table: NDArray[np.int8]
+    look_scale: Floats
+    look_bias: Floats
+    look_w1: Floats
+    look_b1: Floats
+    look_w2: Floats
+    look_w3: Floats
+    look_b2: Floats
     reputation: NDArray[np.uint64]
 
 
@@ -106,6 +114,7 @@ def _shapes(settings: Settings, found: dict[str, Any]) -> dict[str, tuple[str, t
     """Give the dtype and shape that each tensor must have."""
     heads, wide, hidden = len(THREATS), settings.dimensions, settings.hidden
     inputs = len(REGIONS) * wide
+    look = settings.look
     rules = found["suffix_hash"].shape[:1] if "suffix_hash" in found else (0,)
     known = found["reputation"].shape[:1] if "reputation" in found else (0,)
     return {
@@ -119,6 +128,14 @@ def _shapes(settings: Settings, found: dict[str, Any]) -> dict[str, tuple[str, t
         "suffix_flag": ("uint8", rules),
         "suffix_weight": ("int8", (*rules, heads)),
         "suffix_scale": ("float32", (1,)),
+        "look_table": ("int8", (look.window, SYMBOLS, look.filters)),
+        "look_scale": ("float32", (look.filters,)),
+        "look_bias": ("float32", (look.filters,)),
+        "look_w1": ("float32", (look.hidden, look.filters)),
+        "look_b1": ("float32", (look.hidden,)),
+        "look_w2": ("float32", (heads, look.hidden)),
+        "look_w3": ("float32", (heads, look.filters)),
+        "look_b2": ("float32", (heads,)),
         "reputation": ("uint64", known),
     }
 
@@ -142,5 +159,7 @@ def _tensors(raw: bytes, settings: Settings, place: Path) -> Tensors:
             values = values.astype(np.float64)
         elif dtype == "uint64" and not (values[:-1] < values[1:]).all():
             raise _damaged(place, f"the tensor {name} is not strictly ascending")
+        if name == "look_scale" and not (values > 0).all():
+            raise _damaged(place, f"the tensor {name} has a number that is not above 0")
         taken[name] = np.ascontiguousarray(values)
     return Tensors(**taken)

@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mlplugin.errors import ModelError
 from mlplugin.verdict import THREATS, Threat
 
-FORMAT = 1
+FORMAT = 2
 REGIONS = ("subdomain", "label", "suffix")
+REGION_SYMBOLS = 40  # of each region, one a kind of byte
+SYMBOLS = 1 + REGION_SYMBOLS * len(REGIONS)  # and one for what lies beyond the text
+HIGHEST_SCORE = 60.0
 
 Power = Annotated[float, Field(ge=-4, le=4)]
 
@@ -57,7 +60,7 @@ class ThreatCurve(_Part):
 
 
 class OverallCurve(_Part):
-    """From the highest of the threats' scores to the overall score."""
+    """From what the threats' scores come to together to the overall score."""
 
     inputs: list[float] = Field(alias="in", min_length=1)
     score: list[float] = Field(min_length=1)
@@ -73,6 +76,34 @@ class Calibration(_Part):
 
     threats: dict[str, ThreatCurve]
     overall: OverallCurve
+
+
+class Look(_Part):
+    """The second look: from which score, and at what.
+
+    Attributes:
+        start: the overall score from which a name is looked at again, ``from`` in the file.
+        window: the symbols that a filter sees.
+        filters: their number.
+        hidden: units behind them.
+        longest: the bytes of a name's end that are looked at.
+        share: of the second look's logits in the logits.
+    """
+
+    start: float = Field(alias="from", ge=0, le=HIGHEST_SCORE)
+    window: int = Field(ge=1, le=15)
+    filters: int = Field(ge=1, le=1024)
+    hidden: int = Field(ge=1, le=1024)
+    longest: int = Field(ge=1, le=255)
+    share: float = Field(ge=0, le=1)
+    prior: dict[str, float]
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.window % 2 == 0:
+            raise ValueError("window is not odd")
+        return self
 
 
 class Thresholds(_Part):
@@ -105,7 +136,7 @@ class Weights(_Part):
 class Settings(_Part):
     """Everything in ``config.json`` that a verdict needs."""
 
-    format: Literal[1]
+    format: Literal[2]
     version: str = Field(pattern=r"^[!-~]{1,64}$")
     threats: list[str]
     regions: list[str]
@@ -115,6 +146,7 @@ class Settings(_Part):
     pooling: Pooling
     prior: dict[str, float]
     calibration: Calibration
+    look: Look
     thresholds: Thresholds
     weights: Weights
 
@@ -124,11 +156,8 @@ class Settings(_Part):
             raise ValueError(f"threats are not {', '.join(THREATS)}")
         if tuple(self.regions) != REGIONS:
             raise ValueError(f"regions are not {', '.join(REGIONS)}")
-        for threat in THREATS:
-            if threat not in self.prior:
-                raise ValueError(f"prior.{threat} is missing")
-            if threat not in self.calibration.threats:
-                raise ValueError(f"calibration.threats.{threat} is missing")
+        _check_threats(self.prior, self.calibration, "")
+        _check_threats(self.look.prior, self.look.calibration, "look.")
         return self
 
 
@@ -161,6 +190,14 @@ def parse(raw: bytes, where: str) -> Settings:
     unread = fault["type"] == "json_invalid"
     todo = "copy the model directory again" if unread else "train the model again"
     raise ModelError(f"{where}: {said}; {todo}")
+
+
+def _check_threats(prior: dict[str, float], calibration: Calibration, where: str) -> None:
+    for threat in THREATS:
+        if threat not in prior:
+            raise ValueError(f"{where}prior.{threat} is missing")
+        if threat not in calibration.threats:
+            raise ValueError(f"{where}calibration.threats.{threat} is missing")
 
 
 def _check_knots(inputs: list[float], outputs: list[float]) -> None:
