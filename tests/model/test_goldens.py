@@ -58,6 +58,19 @@ def test_logits_and_scores(model: Model) -> None:
     np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-9)
 
 
+def test_overall_scores_whatever_came_before_the_model(model: Model) -> None:
+    overall, scores = model.rate_many(list(GOLDENS))
+    wanted = [row["overall"] for row in GOLDENS.values()]
+    np.testing.assert_allclose(overall, wanted, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(scores, model.scores_many(list(GOLDENS)))
+    (found,) = model._score_many(list(GOLDENS), suffix=True)
+    wanted = [row["first"] for row in GOLDENS.values()]
+    np.testing.assert_allclose(found.first, wanted, rtol=0, atol=1e-9)
+    assert [THREATS[lead] for lead in found.lead] == [
+        row["leading_threat"] for row in GOLDENS.values()
+    ]
+
+
 @pytest.mark.parametrize("name", GOLDENS)
 def test_reasons(name: str, model: Model) -> None:
     golden = GOLDENS[name]["reasons"]

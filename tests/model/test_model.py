@@ -12,26 +12,18 @@ from hypothesis import strategies as st
 from mlplugin.errors import InvalidNameError
 from mlplugin.model import load
 from mlplugin.model import model as judging
-from mlplugin.qname import from_wire
+from mlplugin.model.scoring import Scored
 from mlplugin.verdict import THREATS, Level, Source
+from tests.support.names import names, plain_labels
 
 TINY = Path(__file__).resolve().parents[2] / "testdata" / "model-tiny"
 MODEL = load(TINY)
 
-SUFFIXES = ["com", "co.uk", "ck", "www.ck", "kobe.jp", "city.kobe.jp", "pages.dev", "local", "x"]
 
-plain_labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=20)
-plain_names = st.builds(
-    lambda parts, suffix: ".".join([*parts, suffix]),
-    st.lists(plain_labels, max_size=5),
-    st.sampled_from(SUFFIXES),
-)
-odd_names = (
-    st.lists(st.binary(min_size=1, max_size=63), max_size=8)
-    .filter(lambda parts: sum(len(part) + 1 for part in parts) < 255)
-    .map(from_wire)
-)
-names = st.one_of(plain_names, odd_names)
+def scored(*some: str, suffix: bool = True) -> Scored:
+    """What both looks make of names, down to the hidden units."""
+    (found,) = MODEL._score_many(some, suffix)
+    return found
 
 
 @given(st.lists(names, max_size=30))
@@ -61,8 +53,7 @@ def test_reasons_add_up_to_the_logit(name: str) -> None:
     if verdict.source is not Source.MODEL:
         assert [reason.weight for reason in reasons] == [0.0]
         return
-    sums = MODEL.scores_many([name])[0] + [MODEL._settings.prior[threat] for threat in THREATS]
-    lead = int(np.argmax(sums))
+    lead = int(scored(name).lead[0])
     assert verdict.threat in {None, THREATS[lead]}
     logit = MODEL.logits_many([name])[0, lead]
     assert sum(reason.weight for reason in reasons) == pytest.approx(logit, abs=1e-9)
@@ -75,15 +66,17 @@ def test_reasons_add_up_to_the_logit(name: str) -> None:
 def test_all_parts_listed_leave_the_biases(monkeypatch: pytest.MonkeyPatch) -> None:
     """With every part listed, the rest is what holds for every name: the biases."""
     monkeypatch.setattr("mlplugin.model.explain.LISTED", 10_000)
-    reasons = MODEL.explain("a.registered.com")
+    reasons = MODEL.explain("www.library.com")
     assert {reason.kind for reason in reasons} == {"ngram", "suffix", "rest"}
     texts = [reason.text for reason in reasons if reason.kind == "ngram"]
     assert len(texts) == len(set(texts))
     assert {text.split(":")[0] for text in texts} == {"subdomain", "label", "suffix"}
     tensors = MODEL._tensors
-    lead = int(np.argmax(MODEL.scores_many(["a.registered.com"])[0] + MODEL._prior))
-    found = MODEL._forward(*MODEL._split(["a.registered.com"]))
-    biases = tensors.b2[lead] + tensors.w2[lead] @ (tensors.b1 * (found.before[0] > 0))
+    found = scored("www.library.com")
+    assert not found.again[0]
+    lead = int(found.lead[0])
+    active = found.activations.before[0] > 0
+    biases = tensors.b2[lead] + tensors.w2[lead] @ (tensors.b1 * active)
     assert reasons[-1].weight == pytest.approx(biases, abs=1e-9)
 
 

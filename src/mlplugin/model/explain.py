@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from mlplugin.model.network import Activations, Network
+from mlplugin.model.scoring import Regions, Scored, Scorer
 from mlplugin.model.settings import REGIONS
 from mlplugin.model.split import Parts
 from mlplugin.verdict import Reason
@@ -12,30 +13,41 @@ from mlplugin.verdict import Reason
 LISTED = 8
 
 
-def decompose(
-    parts: Parts, threat: int, found: Activations, network: Network, *, matched: bool
-) -> list[Reason]:
-    """Split the logit of a threat into its strongest parts and the rest.
+def decompose(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> list[Reason]:
+    """Split the logit of the threat that leads into its strongest parts and the rest.
 
     Args:
         parts: of the name.
-        threat: the column of the logit.
-        found: what the network computed of this one name.
-        network: that computed it.
-        matched: whether a suffix rule matched.
+        scorer: that scored it.
+        regions: of this one name.
+        found: what the scorer made of it.
     """
-    active = found.before[0] > 0
+    reasons = _first_look(parts, scorer, regions, found)
+    lead = int(found.lead[0])
+    if found.again[0]:
+        reasons = [replace(part, weight=part.weight * (1 - scorer.share)) for part in reasons]
+        qname = ".".join(part for part in parts if part)
+        windows = scorer.look.windows(qname, *regions[:3], lead)
+        reasons += [
+            Reason("ngram", f"window:{under}", weight * scorer.share)
+            for under, weight in windows.items()
+        ]
+    reasons.sort(key=lambda reason: (-abs(reason.weight), reason.text))
+    strongest = reasons[:LISTED]
+    left = float(found.logits[0, lead]) - math.fsum(reason.weight for reason in strongest)
+    return [*strongest, Reason("rest", "rest", left)]
+
+
+def _first_look(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> list[Reason]:
+    lead, active = int(found.lead[0]), found.activations.before[0] > 0
     reasons = []
     for region, text in enumerate(parts):
         if text:
-            weights = network.gram_weights(text, region, threat, active)
+            weights = scorer.network.gram_weights(text, region, lead, active)
             reasons += [
                 Reason("ngram", f"{REGIONS[region]}:{gram}", weight)
                 for gram, weight in weights.items()
             ]
-    if matched:
-        reasons.append(Reason("suffix", parts.suffix, float(found.suffix[0, threat])))
-    reasons.sort(key=lambda reason: (-abs(reason.weight), reason.text))
-    strongest = reasons[:LISTED]
-    left = float(found.logits[0, threat]) - math.fsum(reason.weight for reason in strongest)
-    return [*strongest, Reason("rest", "rest", left)]
+    if regions.rule[0] >= 0:
+        reasons.append(Reason("suffix", parts.suffix, float(found.activations.suffix[0, lead])))
+    return reasons

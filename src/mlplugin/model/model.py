@@ -13,7 +13,7 @@ from mlplugin.model import directory
 from mlplugin.model.batch import Batch, pack
 from mlplugin.model.directory import Contents, Floats
 from mlplugin.model.explain import decompose
-from mlplugin.model.network import Activations, Network
+from mlplugin.model.scoring import Regions, Scored, Scorer
 from mlplugin.model.split import (
     SPECIAL_HASH,
     Parts,
@@ -26,8 +26,6 @@ from mlplugin.model.split import (
 from mlplugin.model.verdicts import NO_THREAT, Verdicts
 from mlplugin.qname import canonical
 from mlplugin.verdict import LEVELS, SOURCES, THREATS, Level, Reason, Source, Verdict
-
-HIGHEST_SCORE = 60.0
 
 # So many names, and so many bytes of them, at a time: the rows of their n-grams then
 # fit in a processor's cache, and names of the greatest length do not fill the memory.
@@ -53,8 +51,7 @@ class Model:
 
     def __init__(self, contents: Contents) -> None:
         self._settings, self._tensors, self._sha256 = contents
-        self._network = Network(self._settings, self._tensors)
-        self._prior = np.array([self._settings.prior[threat] for threat in THREATS])
+        self._scorer = Scorer(self._settings, self._tensors)
 
     @property
     def version(self) -> str:
@@ -94,14 +91,37 @@ class Model:
             names, at, level, threat, source, score, self.version, every if scores else None
         )
 
-    def scores_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
-        """Give every threat's score of canonical names, as (names, threats).
+    def rate_many(self, names: Sequence[str], *, suffix: bool = True) -> tuple[Floats, Floats]:
+        """Give the overall score and every threat's score, whatever names are listed or reputed.
 
         Args:
             names: in canonical form.
-            suffix: False to leave out all that the public suffix says, as evaluations want it.
+            suffix: False to leave out all that the public suffix says, as evaluations want it:
+                its n-grams, its own term, and in the second look its text.
+
+        Returns:
+            The overall scores, 0 to 60, and the threats' scores as (names, threats).
         """
-        return self._scores(self.logits_many(names, suffix=suffix))
+        blocks = [(found.overall, found.scores) for found in self._score_many(names, suffix)]
+        overall = np.concatenate([np.zeros(0), *(score for score, _ in blocks)])
+        return overall, np.concatenate([_no_scores(0), *(scores for _, scores in blocks)])
+
+    def scores_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
+        """Give every threat's score of canonical names, as (names, threats); see ``rate_many``."""
+        return self.rate_many(names, suffix=suffix)[1]
+
+    def logits_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
+        """Give every threat's logit of canonical names, as (names, threats); see ``rate_many``."""
+        blocks = [found.logits for found in self._score_many(names, suffix)]
+        return np.concatenate([_no_scores(0), *blocks])
+
+    def levels(self, score: Floats) -> NDArray[np.uint8]:
+        """Give the level of each overall score, as an index into ``LEVELS``."""
+        limits = self._settings.thresholds
+        found = np.full(len(score), LEVELS.index(Level.BENIGN), np.uint8)
+        found[score >= limits.suspicious] = LEVELS.index(Level.SUSPICIOUS)
+        found[score >= limits.malicious] = LEVELS.index(Level.MALICIOUS)
+        return found
 
     def split(self, name: str) -> Parts:
         """Take a name apart at its public suffix."""
@@ -123,47 +143,16 @@ class Model:
             return [Reason("list", rule, 0.0)]
         if find(self._tensors.reputation, splits.domain)[0] >= 0:
             return [Reason("reputation", parts.registered_domain or qname, 0.0)]
-        found = self._forward(batch, splits)
-        lead = int(np.argmax(self._scores(found.logits)[0] + self._prior))
-        matched = int(splits.rule[0]) >= 0
-        return decompose(parts, lead, found, self._network, matched=matched)
+        regions = _regions(batch, splits)
+        return decompose(parts, self._scorer, regions, self._scorer.score(regions))
 
-    def logits_many(self, names: Sequence[str], *, suffix: bool = True) -> Floats:
-        """Give every threat's logit of canonical names, as (names, threats).
-
-        Args:
-            names: in canonical form.
-            suffix: False to leave out the n-grams of the public suffix and its own term.
-        """
-        split = (self._split(block) for block in _blocks(names))
-        blocks = [self._forward(*parts, suffix=suffix).logits for parts in split]
-        return np.concatenate([_no_scores(0), *blocks])
+    def _score_many(self, names: Sequence[str], suffix: bool) -> Iterator[Scored]:
+        for block in _blocks(names):
+            yield self._scorer.score(_regions(*self._split(block), suffix=suffix))
 
     def _split(self, names: Sequence[str]) -> tuple[Batch, Splits]:
         batch = pack(names)
         return batch, split(batch, self._tensors.suffix_hash, self._tensors.suffix_flag)
-
-    def _forward(
-        self,
-        batch: Batch,
-        splits: Splits,
-        rows: NDArray[np.bool_] | slice = np.s_[:],
-        *,
-        suffix: bool = True,
-    ) -> Activations:
-        begin, end = splits.regions(batch)
-        rule = splits.rule[rows]
-        if not suffix:
-            end[:, -1], rule = begin[:, -1], np.full_like(rule, -1)
-        return self._network.forward(batch.text, begin[rows], end[rows], rule)
-
-    def _scores(self, logits: Floats) -> Floats:
-        curves = [self._settings.calibration.threats[threat] for threat in THREATS]
-        columns = [
-            np.interp(logits[:, index], curve.logit, curve.score)
-            for index, curve in enumerate(curves)
-        ]
-        return np.stack(columns, axis=1)
 
     def _judge_block(self, names: Sequence[str], scores: bool) -> tuple[NDArray[np.generic], ...]:
         batch, splits = self._split(names)
@@ -173,18 +162,13 @@ class Model:
         source = np.full(len(batch), SOURCES.index(Source.MODEL), np.uint8)
         source[listed] = SOURCES.index(Source.ALLOWLIST)
         source[reputed] = SOURCES.index(Source.REPUTATION)
-        scored = np.ones_like(asked) if scores else asked
-        every = np.zeros((len(batch), len(THREATS)))
-        every[scored] = self._scores(self._forward(batch, splits, scored).logits)
-        sums = every + self._prior
-        lead = np.argmax(sums, axis=1)
-        overall = self._settings.calibration.overall
-        score = np.interp(sums.max(axis=1), overall.inputs, overall.score)
-        score = np.where(asked, np.clip(score, 0.0, HIGHEST_SCORE), 0.0)
-        limits = self._settings.thresholds
-        level = np.full(len(batch), LEVELS.index(Level.BENIGN), np.uint8)
-        level[asked & (score >= limits.suspicious)] = LEVELS.index(Level.SUSPICIOUS)
-        level[asked & (score >= limits.malicious)] = LEVELS.index(Level.MALICIOUS)
+        rows = np.ones_like(asked) if scores else asked
+        found = self._scorer.score(_regions(batch, splits, rows))
+        score, every = np.zeros(len(batch)), _no_scores(len(batch))
+        lead = np.zeros(len(batch), np.int64)
+        score[rows], every[rows], lead[rows] = found.overall, found.scores, found.lead
+        score[~asked] = 0.0
+        level = np.where(asked, self.levels(score), np.uint8(LEVELS.index(Level.BENIGN)))
         threat = np.where(level > 0, lead, NO_THREAT).astype(np.int8)
         domain_at = np.where(splits.label >= 0, splits.label - batch.start, -1)
         return domain_at, level, threat, source, score, every
@@ -193,6 +177,20 @@ class Model:
 def _parts(qname: str, batch: Batch, splits: Splits) -> Parts:
     begin, end = splits.regions(batch)
     return Parts(*(qname[a:b] for a, b in zip(begin[0].tolist(), end[0].tolist(), strict=True)))
+
+
+def _regions(
+    batch: Batch,
+    splits: Splits,
+    rows: NDArray[np.bool_] | slice = np.s_[:],
+    *,
+    suffix: bool = True,
+) -> Regions:
+    begin, end = splits.regions(batch)
+    rule = splits.rule[rows]
+    if not suffix:
+        end[:, -1], rule = begin[:, -1], np.full_like(rule, -1)
+    return Regions(batch.text, begin[rows], end[rows], rule)
 
 
 def _blocks(names: Sequence[str]) -> Iterator[Sequence[str]]:
