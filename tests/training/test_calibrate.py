@@ -26,9 +26,19 @@ def test_a_score_is_the_share_of_clean_names_above() -> None:
     found = curve(exponential(1, 50_000))
     fresh = exponential(2, 2_000_000)
     for score in (10.0, 20.0, 30.0, 37.0):
-        share = (found(fresh) >= score).mean() * calibrate.MARGIN
+        share = (found(fresh) >= score).mean()
         # an exponential tail is what is fitted; the margin keeps the truth on the safe side
-        assert 0.6 * 10 ** (-score / 10) < share < 1.4 * 10 ** (-score / 10)
+        assert 0.4 * 10 ** (-score / 10) < share < 1.1 * 10 ** (-score / 10)
+
+
+def test_the_fewer_names_tell_of_a_share_the_safer_it_is() -> None:
+    shares = np.array([0.1, 1e-3, 2e-4, 1e-9])
+    safe = calibrate.safe(shares, of(np.zeros(20_000)))
+    margin = shares / safe
+    assert margin[0] == pytest.approx(1.03, abs=0.01)
+    assert margin[1] == pytest.approx(1.34, abs=0.01)
+    assert margin[2] == pytest.approx(1.75, abs=0.01)
+    assert margin[3] == 3.0
 
 
 def test_what_is_missing_of_a_population_is_never_flagged() -> None:
@@ -123,6 +133,5 @@ def test_cross_checking_finds_an_honest_calibration_honest() -> None:
     found = calibrate.calibrate(clean, [], [of(rng.normal(2, 1, (500, 2)))] * 2)
     worth = calibrate.cross_checked(clean, [], found)
     assert worth.knots.tolist() == [20.0, 30.0, 37.0]
-    margin = 10 * np.log10(calibrate.MARGIN)
-    assert abs(worth.scores[0] - 20.0 - margin) < 0.7
-    assert abs(worth.scores[1] - 30.0 - margin) < 2.0
+    assert 19.8 < worth.scores[0] < 21.5  # the margin is on the safe side
+    assert 29.5 < worth.scores[1] < 33.0

@@ -20,14 +20,16 @@ Mask = NDArray[np.bool_]
 TOP = 60.0  # the highest score
 STEP = 1.0  # decibels from knot to knot
 TAIL = 0.01  # the share of clean names that the tail is fitted to
-MARGIN = 1.5  # two standard errors at 1 in 1,000 of 17,000 names, on the safe side
+ERRORS = 1.5  # standard errors of a share by which scores are on the safe side
+MOST_ERRORS = 2.0  # as a multiple of the share, where hardly a name tells of it
 LOWEST_PRIOR = -16.0  # decibels below the most favoured threat
+FEWEST = 10  # names above the threshold of a tail that is fitted
 HEAVIEST = 0.3  # the largest shape that a few hundred names are believed
 NOMINAL = (20.0, 30.0, 37.0)  # scores that are cross-checked
 # Shares of each threat's names that are worth a false alarm; what is found beyond counts little.
 # Labels of scams are weak, and a tunnel is told from many names, not from one.
-WANTED = (0.98, 0.97, 0.42, 0.5, 0.3, 0.5)
-WEIGHTS = (1.0, 1.0, 1.0, 1.0, 0.6, 0.3)
+WANTED = (0.98, 0.97, 0.5, 0.5, 0.3, 0.5)
+WEIGHTS = (1.0, 1.0, 1.3, 1.0, 0.5, 0.2)
 _BEYOND = 0.1
 _BUDGETS = (1e-3, 2e-4)  # shares of clean names at which finds count
 
@@ -135,9 +137,12 @@ def calibrate(
 
 
 def curve(groups: Sequence[Group], *values: Floats, lowest: float = 0.0) -> Curve:
-    """The map from values to scores: the worst of these groups at every score."""
+    """The map from values to scores: the worst of these groups at every score.
+
+    The first of them is the population of clean names.
+    """
     scores = np.append(np.arange(lowest, TOP, STEP), TOP)
-    shares = np.minimum(10 ** (-scores / 10) / MARGIN, 1.0)
+    shares = safe(10 ** (-scores / 10), groups[0])
     worst = np.max(
         [
             quantiles(value.reshape(-1), each, shares)
@@ -147,6 +152,12 @@ def curve(groups: Sequence[Group], *values: Floats, lowest: float = 0.0) -> Curv
     )
     knots = np.maximum.accumulate(worst)
     return Curve(knots + np.arange(len(knots)) * 1e-6, scores)
+
+
+def safe(shares: Floats, clean: Group) -> Floats:
+    """Shares that are lower by as much as names are too few to tell of them."""
+    count = clean.weight.sum() ** 2 / (clean.weight**2).sum()
+    return np.asarray(shares / (1 + np.minimum(ERRORS / np.sqrt(count * shares), MOST_ERRORS)))
 
 
 def quantiles(values: Floats, of: Group, shares: Floats) -> Floats:
@@ -161,15 +172,16 @@ def quantiles(values: Floats, of: Group, shares: Floats) -> Floats:
         return np.full(len(shares), -np.inf)
     reached = np.cumsum(weight) - weight / 2
     tail = min(TAIL, float(weight.sum()) / 2)
-    inside = np.interp(np.maximum(wanted, tail), reached, ordered)
     threshold = float(np.interp(tail, reached, ordered))
     above = ordered > threshold
-    ratio = tail / np.minimum(wanted, tail)
-    if above.sum() < 10:
-        grown = float(ordered[0]) - threshold + np.log(ratio)
+    if above.sum() < FEWEST:  # too few to fit: as they are, and a straight line beyond the last
+        tail, threshold = float(reached[0]), float(ordered[0])
+        shape, scale = 0.0, max(float((ordered - ordered[-1]).mean()), 1.0)
     else:
         shape, scale = _pareto(ordered[above] - threshold, weight[above])
-        grown = scale * (np.log(ratio) if shape < 1e-6 else (ratio**shape - 1) / shape)
+    inside = np.interp(np.maximum(wanted, tail), reached, ordered)
+    ratio = tail / np.minimum(wanted, tail)
+    grown = scale * (np.log(ratio) if shape < 1e-6 else (ratio**shape - 1) / shape)
     return np.where(wanted < tail, threshold + grown, inside)
 
 
@@ -228,7 +240,7 @@ def _shared_out(start: Calibration, good: Sequence[Group], bad: Sequence[Group])
         tops = [joined(values + prior, together=start.together) for values in scored]
         total = 0.0
         for budget in _BUDGETS:
-            share = np.array([budget / MARGIN])
+            share = safe(np.array([budget]), good[0])
             limit = max(
                 float(quantiles(top, each, share)[0]) for top, each in zip(tops, good, strict=True)
             )

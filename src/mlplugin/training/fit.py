@@ -43,7 +43,7 @@ class Recipe:
     invented_each: int = 340
     invented_weight: float = 0.4
     ordinary: int = 200_000
-    look_passes: int = 3
+    look_passes: int = 2
     look_window: int = 7
     look_filters: int = 384
     look_hidden: int = 64
@@ -51,7 +51,7 @@ class Recipe:
     look_rate: float = 0.06
     look_dense_rate: float = 0.02
     look_share: float = 0.4
-    look_from: float = 17.0
+    look_from: float = 14.0
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "benign_hard": 2.0,
