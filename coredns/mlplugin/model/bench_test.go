@@ -10,7 +10,10 @@ import (
 )
 
 // shipped is the size of a real model.
-var shipped = size{dimensions: 16, hidden: 32, buckets: 1 << 18, filler: 200_000}
+var shipped = size{
+	dimensions: 16, hidden: 32, buckets: 1 << 18, filler: 200_000,
+	look: lookSize{window: 7, filters: 384, hidden: 64, longest: 64},
+}
 
 // words are what names are made of.
 var words = strings.Fields(`
@@ -62,18 +65,31 @@ func BenchmarkJudgeNew(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	names, times := benchNames(1<<16), make([]time.Duration, 0, 1<<22)
+	names, times := benchNames(1<<16), newTimes()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		start := time.Now()
 		m.Judge(names[i&(1<<16-1)])
-		if len(times) < cap(times) {
-			times = append(times, time.Since(start))
-		}
+		times.add(start)
 	}
-	slices.Sort(times)
-	b.ReportMetric(float64(times[len(times)/2]), "p50-ns/op")
-	b.ReportMetric(float64(times[len(times)*99/100]), "p99-ns/op")
+	times.report(b)
+}
+
+// times are how long each operation took.
+type times []time.Duration
+
+func newTimes() times { return make(times, 0, 1<<22) }
+
+func (t *times) add(start time.Time) {
+	if len(*t) < cap(*t) {
+		*t = append(*t, time.Since(start))
+	}
+}
+
+func (t times) report(b *testing.B) {
+	slices.Sort(t)
+	b.ReportMetric(float64(t[len(t)/2]), "p50-ns/op")
+	b.ReportMetric(float64(t[len(t)*99/100]), "p99-ns/op")
 }
 
 // BenchmarkJudgeLong judges a name of the greatest length.
@@ -86,17 +102,42 @@ func BenchmarkJudgeLong(b *testing.B) {
 	}
 }
 
-func BenchmarkScore(b *testing.B) {
-	m := load(b, newFake(shipped))
-	parts := make([]Parts, 1<<16)
-	for i, name := range benchNames(len(parts)) {
+// BenchmarkScore runs the network on names of which none has a second look.
+func BenchmarkScore(b *testing.B) { benchScore(b, highestScore, benchNames(1<<16)) }
+
+// BenchmarkScoreTwice runs it on names that all have one.
+func BenchmarkScoreTwice(b *testing.B) { benchScore(b, 0, benchNames(1<<16)) }
+
+// BenchmarkScoreFlood is a flood of random names of 25 bytes, with a second look at each.
+func BenchmarkScoreFlood(b *testing.B) { benchScore(b, 0, floodNames(1<<16)) }
+
+func benchScore(b *testing.B, from float64, names []string) {
+	m, parts, times := load(b, newFake(shipped).from(from)), make([]Parts, len(names)), newTimes()
+	for i, name := range names {
 		parts[i] = m.Split(name)
 	}
 	b.ReportAllocs()
 	var scores Scores
 	for i := 0; b.Loop(); i++ {
-		m.Score(parts[i&(1<<16-1)], &scores)
+		start := time.Now()
+		m.Score(parts[i%len(parts)], &scores)
+		times.add(start)
 	}
+	times.report(b)
+}
+
+// floodNames are random letters and digits in one domain, 25 bytes each, as those who flood a
+// resolver ask for.
+func floodNames(n int) []string {
+	random, names := rand.New(rand.NewPCG(5, 6)), make([]string, n)
+	for i := range names {
+		label := make([]byte, 13)
+		for at := range label {
+			label[at] = "abcdefghijklmnopqrstuvwxyz0123456789"[random.IntN(36)]
+		}
+		names[i] = string(label) + ".example.com"
+	}
+	return names
 }
 
 func BenchmarkSplit(b *testing.B) {

@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"regexp"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 
 const (
 	configFile  = "config.json"
-	knownFormat = 1
+	knownFormat = 2
 	largestFile = 64 << 20 // bytes
 
 	// Bounds of what a reader has room for; far above what is of use.
@@ -20,6 +19,10 @@ const (
 	maxHidden     = 1024
 	maxGram       = 8
 	maxBuckets    = 1 << 24
+	maxWindow     = 15
+	maxFilters    = 1024
+	maxLookHidden = 1024
+	maxLongest    = 255
 )
 
 // regions are the parts of a name that have n-grams of their own, in order.
@@ -43,16 +46,17 @@ type config struct {
 		Linear *float64 `json:"linear"`
 	} `json:"pooling"`
 	Prior       map[string]*float64 `json:"prior"`
-	Calibration struct {
-		Threats map[string]struct {
-			Logit []float64 `json:"logit"`
-			Score []float64 `json:"score"`
-		} `json:"threats"`
-		Overall struct {
-			In    []float64 `json:"in"`
-			Score []float64 `json:"score"`
-		} `json:"overall"`
-	} `json:"calibration"`
+	Calibration calibration         `json:"calibration"`
+	Look        struct {
+		From        *float64            `json:"from"`
+		Window      *int                `json:"window"`
+		Filters     *int                `json:"filters"`
+		Hidden      *int                `json:"hidden"`
+		Longest     *int                `json:"longest"`
+		Share       *float64            `json:"share"`
+		Prior       map[string]*float64 `json:"prior"`
+		Calibration calibration         `json:"calibration"`
+	} `json:"look"`
 	Thresholds struct {
 		Suspicious *float64 `json:"suspicious"`
 		Malicious  *float64 `json:"malicious"`
@@ -62,6 +66,18 @@ type config struct {
 		SHA256 *string `json:"sha256"`
 		Bytes  *int64  `json:"bytes"`
 	} `json:"weights"`
+}
+
+// calibration has the knots of a look's curves.
+type calibration struct {
+	Threats map[string]struct {
+		Logit []float64 `json:"logit"`
+		Score []float64 `json:"score"`
+	} `json:"threats"`
+	Overall struct {
+		In    []float64 `json:"in"`
+		Score []float64 `json:"score"`
+	} `json:"overall"`
 }
 
 func parseConfig(raw []byte) (*config, error) {
@@ -124,6 +140,12 @@ func (c *config) checkPresent() error {
 		{"ngram.buckets", c.Ngram.Buckets == nil},
 		{"pooling.bag", c.Pooling.Bag == nil},
 		{"pooling.linear", c.Pooling.Linear == nil},
+		{"look.from", c.Look.From == nil},
+		{"look.window", c.Look.Window == nil},
+		{"look.filters", c.Look.Filters == nil},
+		{"look.hidden", c.Look.Hidden == nil},
+		{"look.longest", c.Look.Longest == nil},
+		{"look.share", c.Look.Share == nil},
 		{"thresholds.suspicious", c.Thresholds.Suspicious == nil},
 		{"thresholds.malicious", c.Thresholds.Malicious == nil},
 		{"weights.file", c.Weights.File == nil || *c.Weights.File == ""},
@@ -141,8 +163,14 @@ func (c *config) checkPresent() error {
 		if c.Prior[threat] == nil {
 			return missing("prior." + threat)
 		}
+		if c.Look.Prior[threat] == nil {
+			return missing("look.prior." + threat)
+		}
 		if _, ok := c.Calibration.Threats[threat]; !ok {
 			return missing("calibration.threats." + threat)
+		}
+		if _, ok := c.Look.Calibration.Threats[threat]; !ok {
+			return missing("look.calibration.threats." + threat)
 		}
 	}
 	return nil
@@ -164,6 +192,10 @@ func (c *config) checkShape() error {
 		{"ngram.min", *c.Ngram.Min, 1, maxGram},
 		{"ngram.max", *c.Ngram.Max, *c.Ngram.Min, maxGram},
 		{"ngram.buckets", *c.Ngram.Buckets, 1, maxBuckets},
+		{"look.window", *c.Look.Window, 1, maxWindow},
+		{"look.filters", *c.Look.Filters, 1, maxFilters},
+		{"look.hidden", *c.Look.Hidden, 1, maxLookHidden},
+		{"look.longest", *c.Look.Longest, 1, maxLongest},
 	} {
 		if bound.value < bound.low || bound.value > bound.top {
 			return fault(configFile, trainAgain, "%s is %d, not %d to %d", bound.name, bound.value, bound.low, bound.top)
@@ -171,6 +203,9 @@ func (c *config) checkShape() error {
 	}
 	if buckets := *c.Ngram.Buckets; buckets&(buckets-1) != 0 {
 		return fault(configFile, trainAgain, "ngram.buckets is %d, no power of two", buckets)
+	}
+	if window := *c.Look.Window; window%2 == 0 {
+		return fault(configFile, trainAgain, "look.window is %d, not odd", window)
 	}
 	if name := *c.Weights.File; strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
 		return fault(configFile, trainAgain, "weights.file %q is no plain file name", name)
@@ -180,26 +215,35 @@ func (c *config) checkShape() error {
 
 func (c *config) checkNumbers() error {
 	for _, number := range []struct {
-		name  string
-		value float64
+		name            string
+		value, low, top float64
 	}{
-		{"pooling.bag", *c.Pooling.Bag},
-		{"pooling.linear", *c.Pooling.Linear},
+		{"pooling.bag", *c.Pooling.Bag, -4, 4},
+		{"pooling.linear", *c.Pooling.Linear, -4, 4},
+		{"look.share", *c.Look.Share, 0, 1},
+		{"look.from", *c.Look.From, 0, highestScore},
 	} {
-		if math.Abs(number.value) > 4 {
-			return fault(configFile, trainAgain, "%s is %g, not -4 to 4", number.name, number.value)
+		if number.value < number.low || number.value > number.top {
+			return fault(configFile, trainAgain, "%s is %g, not %g to %g", number.name, number.value, number.low, number.top)
 		}
 	}
 	if suspicious, malicious := *c.Thresholds.Suspicious, *c.Thresholds.Malicious; suspicious > malicious {
 		return fault(configFile, trainAgain, "thresholds.suspicious %g is above thresholds.malicious %g", suspicious, malicious)
 	}
+	if err := c.Calibration.check("calibration"); err != nil {
+		return err
+	}
+	return c.Look.Calibration.check("look.calibration")
+}
+
+func (c *calibration) check(key string) error {
 	for _, threat := range threats() {
-		name, calibration := "calibration.threats."+threat, c.Calibration.Threats[threat]
-		if err := checkCurve(name, "logit", calibration.Logit, calibration.Score); err != nil {
+		curve := c.Threats[threat]
+		if err := checkCurve(key+".threats."+threat, "logit", curve.Logit, curve.Score); err != nil {
 			return err
 		}
 	}
-	return checkCurve("calibration.overall", "in", c.Calibration.Overall.In, c.Calibration.Overall.Score)
+	return checkCurve(key+".overall", "in", c.Overall.In, c.Overall.Score)
 }
 
 func checkCurve(name, key string, in, out []float64) error {

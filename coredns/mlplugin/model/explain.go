@@ -42,23 +42,26 @@ func (m *Model) Explain(qname string, v verdict.Verdict) []verdict.Reason {
 		if threat == verdict.NoThreat {
 			threat = scores.Threat
 		}
-		return m.decompose(parts, int(threat)-1, scores.Logits[threat-1])
+		return m.decompose(parts, int(threat)-1, &scores)
 	}
 	return nil
 }
 
 // part is a share of a logit; its reason is only written once it is known to be among the strongest.
 type part struct {
-	region int // of an n-gram; -1 is the suffix term
+	where  string // an n-gram stands: a region or a window; empty for the suffix term
 	text   string
 	weight float64
 }
 
+// inWindow is where the second look finds its n-grams.
+const inWindow = "window"
+
 func (p part) reason() verdict.Reason {
-	if p.region < 0 {
+	if p.where == "" {
 		return verdict.Reason{Kind: KindSuffix, Text: p.text, Weight: p.weight}
 	}
-	return verdict.Reason{Kind: KindNgram, Text: regions[p.region] + ":" + p.text, Weight: p.weight}
+	return verdict.Reason{Kind: KindNgram, Text: p.where + ":" + p.text, Weight: p.weight}
 }
 
 // compareParts puts the strongest first, those of equal weight by the text of their reasons.
@@ -69,8 +72,27 @@ func compareParts(a, b part) int {
 	return cmp.Compare(a.reason().Text, b.reason().Text)
 }
 
-// decompose splits the logit of a threat, which is exact as the network is piecewise linear.
-func (m *Model) decompose(p Parts, threat int, logit float64) []verdict.Reason {
+// decompose splits the logit of a threat, which is exact as the networks are piecewise linear.
+func (m *Model) decompose(p Parts, threat int, scores *Scores) []verdict.Reason {
+	parts := m.firstParts(p, threat)
+	if scores.First >= m.look.from {
+		for i := range parts {
+			parts[i].weight *= 1 - m.look.share
+		}
+		parts = m.look.windows(parts, p, threat)
+	}
+	slices.SortFunc(parts, compareParts)
+	parts = parts[:min(len(parts), listed)]
+	reasons, rest := make([]verdict.Reason, 0, listed+1), scores.Logits[threat]
+	for _, part := range parts {
+		reasons = append(reasons, part.reason())
+		rest -= part.weight
+	}
+	return append(reasons, verdict.Reason{Kind: KindRest, Text: KindRest, Weight: rest})
+}
+
+// firstParts splits the logit that the first look gives a threat.
+func (m *Model) firstParts(p Parts, threat int) []part {
 	slopes := m.slopes(p, threat)
 	var parts []part
 	for region, text := range [...]string{p.Subdomain, p.Label, p.Suffix} {
@@ -80,16 +102,9 @@ func (m *Model) decompose(p Parts, threat int, logit float64) []verdict.Reason {
 		}
 	}
 	if p.rule > 0 {
-		parts = append(parts, part{-1, p.Suffix, m.suffixTerm(p, threat)})
+		parts = append(parts, part{text: p.Suffix, weight: m.suffixTerm(p, threat)})
 	}
-	slices.SortFunc(parts, compareParts)
-	parts = parts[:min(len(parts), listed)]
-	reasons, rest := make([]verdict.Reason, 0, listed+1), logit
-	for _, part := range parts {
-		reasons = append(reasons, part.reason())
-		rest -= part.weight
-	}
-	return append(reasons, verdict.Reason{Kind: KindRest, Text: KindRest, Weight: rest})
+	return parts
 }
 
 // slopes is how much the logit of a threat grows with each of the network's inputs, with
@@ -129,7 +144,7 @@ func (m *Model) grams(parts []part, region int, token string, threat int, slopes
 			if !ok {
 				at = len(parts)
 				seen[gram] = at
-				parts = append(parts, part{region: region, text: gram})
+				parts = append(parts, part{where: regions[region], text: gram})
 			}
 			parts[at].weight += m.gram(m.table.bucket(hash), threat, slopes, bag, linear)
 		}

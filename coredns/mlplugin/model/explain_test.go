@@ -3,16 +3,20 @@ package model
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
 
 func TestReasonsAddUpToTheLogit(t *testing.T) {
-	m := load(t, newFake(small))
+	m, looked := load(t, newFake(small)), 0
 	for name := range scored {
 		var s Scores
 		m.Score(m.Split(name), &s)
+		if s.First >= looksFrom {
+			looked++
+		}
 		for threat := verdict.NoThreat; threat <= verdict.Tunnel; threat++ {
 			want := s.Logits[max(threat, 1)-1]
 			if threat == verdict.NoThreat {
@@ -28,6 +32,9 @@ func TestReasonsAddUpToTheLogit(t *testing.T) {
 			}
 			checkOrder(t, name, reasons)
 		}
+	}
+	if looked == 0 || looked == len(scored) {
+		t.Errorf("%d of %d names had a second look, want some", looked, len(scored))
 	}
 }
 
@@ -50,14 +57,20 @@ func checkOrder(t *testing.T, name string, reasons []verdict.Reason) {
 // TestWeightsAreWhatTheNgramsDo holds each weight to the formula, with a network whose units are
 // all active, so that taking an n-gram's row away takes its weight from the logit.
 func TestWeightsAreWhatTheNgramsDo(t *testing.T) {
+	for _, from := range []float64{highestScore, 0} {
+		checkNgrams(t, from)
+	}
+}
+
+func checkNgrams(t *testing.T, from float64) {
 	s := small
 	s.buckets = 1 << 18 // so many that no two n-grams of the name share one
-	f := newFake(s)
+	f := newFake(s).from(from)
 	f.put("b1", "F32", constant(100, s.hidden), s.hidden)
 	m := load(t, f)
 	const name = "abab.com" // ab stands there twice
 	for _, r := range m.Explain(name, verdict.Verdict{Source: verdict.Model, Threat: verdict.Scam}) {
-		if r.Kind != KindNgram {
+		if r.Kind != KindNgram || strings.HasPrefix(r.Text, inWindow) {
 			continue
 		}
 		var region int
@@ -70,7 +83,7 @@ func TestWeightsAreWhatTheNgramsDo(t *testing.T) {
 		if gram == "" {
 			t.Fatalf("reason %q has no region", r.Text)
 		}
-		without := newFake(s)
+		without := newFake(s).from(from)
 		without.put("b1", "F32", constant(100, s.hidden), s.hidden)
 		columns := s.dimensions + verdict.ThreatCount
 		bucket := int(bucketOf(region, gram, s.buckets))

@@ -38,11 +38,26 @@ type fake struct {
 }
 
 // size says how large a fake model is.
-type size struct{ dimensions, hidden, buckets, filler int }
+type size struct {
+	dimensions, hidden, buckets, filler int
+	look                                lookSize // if all zero, smallLook
+}
 
-var small = size{dimensions: 16, hidden: 8, buckets: 512}
+// lookSize says how large its second look is.
+type lookSize struct{ window, filters, hidden, longest int }
+
+var (
+	small     = size{dimensions: 16, hidden: 8, buckets: 512, look: smallLook}
+	smallLook = lookSize{window: 5, filters: 10, hidden: 9, longest: 40}
+)
+
+// looksFrom is the score from which a fake model looks twice: about half of the names reach it.
+const looksFrom = 34.0
 
 func newFake(s size) *fake {
+	if s.look == (lookSize{}) {
+		s.look = smallLook
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	columns := s.dimensions + verdict.ThreatCount
 	f := &fake{dtypes: map[string]string{}, shapes: map[string][]int{}, contents: map[string][]byte{}}
@@ -82,18 +97,51 @@ func newFake(s size) *fake {
 	f.put("suffix_weight", "I8", int8s(random, len(hashes)*verdict.ThreatCount), len(hashes), verdict.ThreatCount)
 	f.put("suffix_scale", "F32", floats(random, 1, 0.02), 1)
 	f.put("reputation", "U64", uint64s(known), len(known))
+	f.putLook(random, s.look)
 	f.config = fakeConfig(s)
+	return f
+}
+
+func (f *fake) putLook(random *rand.Rand, s lookSize) {
+	const threats = verdict.ThreatCount
+	scales := make([]byte, 0, 4*s.filters)
+	for range s.filters {
+		scales = binary.LittleEndian.AppendUint32(scales, math.Float32bits(0.001+0.002*random.Float32()))
+	}
+	f.put("look_table", "I8", int8s(random, s.window*symbolCount*s.filters), s.window, symbolCount, s.filters)
+	f.put("look_scale", "F32", scales, s.filters)
+	f.put("look_bias", "F32", floats(random, s.filters, 0.5), s.filters)
+	f.put("look_w1", "F32", floats(random, s.hidden*s.filters, 0.2), s.hidden, s.filters)
+	f.put("look_b1", "F32", floats(random, s.hidden, 0.3), s.hidden)
+	f.put("look_w2", "F32", floats(random, threats*s.hidden, 0.2), threats, s.hidden)
+	f.put("look_w3", "F32", floats(random, threats*s.filters, 0.1), threats, s.filters)
+	f.put("look_b2", "F32", floats(random, threats, 1), threats)
+}
+
+// from has the fake look twice at names from this score on.
+func (f *fake) from(score float64) *fake {
+	f.config["look"].(map[string]any)["from"] = score
+	return f
+}
+
+// looksAs has every second look of the fake give a score.
+func (f *fake) looksAs(score float64) *fake {
+	calibration := f.config["look"].(map[string]any)["calibration"].(map[string]any)
+	calibration["overall"] = map[string]any{"in": []float64{0}, "score": []float64{score}}
 	return f
 }
 
 func fakeConfig(s size) map[string]any {
 	prior, curves := map[string]any{}, map[string]any{}
+	lookPrior, lookCurves := map[string]any{}, map[string]any{}
 	for i, threat := range threats() {
 		prior[threat] = float64(i) / 10
 		curves[threat] = map[string]any{"logit": ramp(-4, 4, 40), "score": ramp(0, 60, 40)}
+		lookPrior[threat] = 1 - float64(i)/4
+		lookCurves[threat] = map[string]any{"logit": ramp(-5, 5, 30), "score": ramp(2, 58, 30)}
 	}
 	return map[string]any{
-		"format": 1, "version": "1.2.3", "created": "2026-11-23T00:00:00Z", "data_cutoff": "2026-01-03",
+		"format": 2, "version": "1.2.3", "created": "2026-11-23T00:00:00Z", "data_cutoff": "2026-01-03",
 		"threats": threats(), "regions": regions[:],
 		"ngram":      map[string]any{"min": 2, "max": 5, "buckets": s.buckets},
 		"dimensions": s.dimensions, "hidden": s.hidden,
@@ -102,6 +150,14 @@ func fakeConfig(s size) map[string]any {
 		"calibration": map[string]any{
 			"threats": curves,
 			"overall": map[string]any{"in": ramp(0, 61, 40), "score": ramp(0, 60, 40)},
+		},
+		"look": map[string]any{
+			"from": looksFrom, "window": s.look.window, "filters": s.look.filters,
+			"hidden": s.look.hidden, "longest": s.look.longest, "share": 0.4, "prior": lookPrior,
+			"calibration": map[string]any{
+				"threats": lookCurves,
+				"overall": map[string]any{"in": ramp(10, 66, 30), "score": ramp(looksFrom-5, 60, 30)},
+			},
 		},
 		"thresholds": map[string]any{"suspicious": 30.0, "malicious": 37.0},
 	}

@@ -26,6 +26,7 @@ type golden struct {
 	Logits           map[string]float64 `json:"logits"`
 	Scores           map[string]float64 `json:"scores"`
 	Leading          string             `json:"leading_threat"`
+	First            float64            `json:"first"`
 	Overall          float64            `json:"overall"`
 	Verdict          string             `json:"verdict"`
 	Threat           *string            `json:"threat"`
@@ -90,6 +91,9 @@ func (g *golden) checkScores(t *testing.T, m *Model) {
 		if differ(s.Threats[i], g.Scores[threat]) {
 			t.Errorf("score of %s is %f, want %f", threat, s.Threats[i], g.Scores[threat])
 		}
+	}
+	if differ(s.First, g.First) {
+		t.Errorf("the first look gives %f, want %f", s.First, g.First)
 	}
 	if s.Threat.String() != g.Leading || differ(s.Overall, g.Overall) {
 		t.Errorf("%s leads with %f, want %s with %f", s.Threat, s.Overall, g.Leading, g.Overall)

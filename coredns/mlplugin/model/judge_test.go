@@ -33,7 +33,7 @@ func TestThresholds(t *testing.T) {
 	}{
 		{29.999, verdict.Benign}, {30, verdict.Suspicious}, {36.999, verdict.Suspicious}, {37, verdict.Malicious}, {60, verdict.Malicious},
 	} {
-		f := newFake(small)
+		f := newFake(small).looksAs(test.score)
 		f.config["calibration"].(map[string]any)["overall"] = map[string]any{"in": []float64{0}, "score": []float64{test.score}}
 		v := load(t, f).Judge("whatever.com")
 		if v.Level != test.level || v.Score != test.score || (v.Threat == verdict.NoThreat) != (test.level == verdict.Benign) {
@@ -43,15 +43,21 @@ func TestThresholds(t *testing.T) {
 }
 
 func TestJudgeDoesNotAllocate(t *testing.T) {
-	m := load(t, newFake(small))
 	names := append(benchNames(64), "nas.local", "com", "www.wikipedia.org", ".",
 		longName(4)+".org", strings.Repeat(`\255`, 250)+".de", strings.Repeat("a.", 126)+"com")
-	if n := testing.AllocsPerRun(100, func() {
-		for _, name := range names {
-			m.Judge(name)
+	usual := small
+	usual.look.window = usualWindow
+	for _, s := range []size{small, usual} {
+		for _, from := range []float64{highestScore, looksFrom, 0} { // none has a second look, some have, all have
+			m := load(t, newFake(s).from(from))
+			if n := testing.AllocsPerRun(100, func() {
+				for _, name := range names {
+					m.Judge(name)
+				}
+			}); n != 0 {
+				t.Errorf("%f allocations with a second look from %f, window %d", n, from, s.look.window)
+			}
 		}
-	}); n != 0 {
-		t.Errorf("%f allocations", n)
 	}
 }
 

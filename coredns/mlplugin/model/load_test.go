@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -61,9 +62,9 @@ var refusals = map[string]struct {
 	spoil func(*fake)
 	says  []string
 }{
-	"another format":          {set("format", 2), []string{"config.json", "format 2", "version of mlplugin"}},
+	"another format":          {set("format", 1), []string{"config.json", "format 1", "version of mlplugin"}},
 	"no format":               {unset("format"), []string{"format is missing"}},
-	"format of another kind":  {set("format", "1"), []string{"format is of the wrong kind"}},
+	"format of another kind":  {set("format", "2"), []string{"format is of the wrong kind"}},
 	"no version":              {unset("version"), []string{"version is missing"}},
 	"a version with a space":  {set("version", "my model"), []string{"version", "printable"}},
 	"no thresholds":           {unset("thresholds"), []string{"thresholds.suspicious is missing"}},
@@ -92,8 +93,59 @@ var refusals = map[string]struct {
 	"unsorted suffixes":       {swap("suffix_hash"), []string{`"suffix_hash" is not sorted, at 1`}},
 	"unsorted reputation":     {swap("reputation"), []string{`"reputation" is not sorted, at 1`}},
 	"flags of another length": {func(f *fake) { f.put("suffix_flag", "U8", []byte{1}, 1) }, []string{`"suffix_flag" has shape [1]`}},
+	"no look":                 {unset("look"), []string{"look.from is missing"}},
+	"look of another kind":    {setLook("window", "wide"), []string{"look.window is of the wrong kind (string)"}},
+	"no look window":          {setLook("window", nil), []string{"look.window is missing"}},
+	"no look filters":         {setLook("filters", nil), []string{"look.filters is missing"}},
+	"no look hidden":          {setLook("hidden", nil), []string{"look.hidden is missing"}},
+	"no look longest":         {setLook("longest", nil), []string{"look.longest is missing"}},
+	"no look share":           {setLook("share", nil), []string{"look.share is missing"}},
+	"no look prior":           {setLook("prior", nil), []string{"look.prior.dga is missing"}},
+	"no look calibration":     {setLook("calibration", nil), []string{"look.calibration.threats.dga is missing"}},
+	"an even window":          {setLook("window", 4), []string{"look.window is 4, not odd"}},
+	"a window too wide":       {setLook("window", 17), []string{"look.window is 17, not 1 to 15"}},
+	"no window":               {setLook("window", -1), []string{"look.window is -1, not 1 to 15"}},
+	"no filters":              {setLook("filters", 0), []string{"look.filters is 0, not 1 to 1024"}},
+	"too many filters":        {setLook("filters", 1025), []string{"look.filters is 1025"}},
+	"no hidden units to look": {setLook("hidden", 0), []string{"look.hidden is 0, not 1 to 1024"}},
+	"too many to look":        {setLook("hidden", 1025), []string{"look.hidden is 1025"}},
+	"nothing to look at":      {setLook("longest", 0), []string{"look.longest is 0, not 1 to 255"}},
+	"too much to look at":     {setLook("longest", 256), []string{"look.longest is 256"}},
+	"a share below 0":         {setLook("share", -0.1), []string{"look.share is -0.1, not 0 to 1"}},
+	"a share above 1":         {setLook("share", 1.5), []string{"look.share is 1.5, not 0 to 1"}},
+	"look from below":         {setLook("from", -1), []string{"look.from is -1, not 0 to 60"}},
+	"look from above":         {setLook("from", 60.5), []string{"look.from is 60.5, not 0 to 60"}},
+	"look knots unsorted":     {lookOverall([]float64{1, 1}, []float64{0, 1}), []string{"look.calibration.overall.in is not strictly ascending at 1"}},
+	"look scores unsorted":    {lookOverall([]float64{1, 2}, []float64{1, 0}), []string{"look.calibration.overall.score is not ascending at 0"}},
+	"look_scale 0":            {number("look_scale", 2, 0), []string{`"look_scale" has a number that is not above 0, at 2`}},
+	"look_scale below 0":      {number("look_scale", 0, -0.1), []string{`"look_scale" has a number that is not above 0, at 0`}},
 	"bytes and shape":         {func(f *fake) { f.shapes["b1"] = []int{small.hidden + 1} }, []string{`"b1" has 32 bytes, its shape [9] wants 36`}},
 	"an impossible shape":     {func(f *fake) { f.shapes["b1"] = []int{1 << 40, 1 << 40} }, []string{`"b1" has an impossible shape`}},
+}
+
+// TestLookTensors spoils each tensor of the second look in turn.
+func TestLookTensors(t *testing.T) {
+	for _, name := range []string{"look_table", "look_scale", "look_bias", "look_w1", "look_b1", "look_w2", "look_w3", "look_b2"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(small)
+			f.names = slices.DeleteFunc(f.names, func(other string) bool { return other == name })
+			refused(t, f.dir(), `tensor "`+name+`" is missing`)
+
+			f = newFake(small)
+			f.shapes[name] = append([]int{1}, f.shapes[name]...)
+			refused(t, f.dir(), `tensor "`+name+`" has shape [1 `)
+
+			f = newFake(small)
+			f.dtypes[name] = map[string]string{"I8": "U8", "F32": "I32"}[f.dtypes[name]]
+			refused(t, f.dir(), `tensor "`+name+`" is `+f.dtypes[name])
+
+			if f.dtypes[name] == "I32" {
+				f = newFake(small)
+				number(name, 1, math.NaN())(f)
+				refused(t, f.dir(), `"`+name+`" has a number that is not finite, at 1`)
+			}
+		})
+	}
 }
 
 func TestRefusals(t *testing.T) {
@@ -126,6 +178,22 @@ func refused(t *testing.T, dir fs.FS, says ...string) {
 func set(key string, value any) func(*fake) { return func(f *fake) { f.config[key] = value } }
 func unset(key string) func(*fake)          { return func(f *fake) { delete(f.config, key) } }
 
+// setLook changes a key of the second look; nil takes it away.
+func setLook(key string, value any) func(*fake) {
+	return func(f *fake) {
+		if f.config["look"].(map[string]any)[key] = value; value == nil {
+			delete(f.config["look"].(map[string]any), key)
+		}
+	}
+}
+
+func lookOverall(in, out []float64) func(*fake) {
+	return func(f *fake) {
+		calibration := f.config["look"].(map[string]any)["calibration"].(map[string]any)
+		calibration["overall"] = map[string]any{"in": in, "score": out}
+	}
+}
+
 func overall(in, out []float64) func(*fake) {
 	return func(f *fake) {
 		f.config["calibration"].(map[string]any)["overall"] = map[string]any{"in": in, "score": out}
@@ -157,7 +225,7 @@ func TestFilesThatAreNotRight(t *testing.T) {
 	}{
 		"no config":      {func(d fstest.MapFS) { delete(d, configFile) }, []string{"config.json: missing; copy"}},
 		"no weights":     {func(d fstest.MapFS) { delete(d, weights) }, []string{weights + ": missing; copy"}},
-		"config no JSON": {func(d fstest.MapFS) { d[configFile].Data = []byte("{\n\"format\": 1,") }, []string{"not readable as JSON"}},
+		"config no JSON": {func(d fstest.MapFS) { d[configFile].Data = []byte("{\n\"format\": 2,") }, []string{"not readable as JSON"}},
 		"config empty":   {func(d fstest.MapFS) { d[configFile].Data = nil }, []string{"not readable as JSON"}},
 		"config a list":  {func(d fstest.MapFS) { d[configFile].Data = []byte("[]") }, []string{"config.json: "}},
 		"cut short": {func(d fstest.MapFS) { d[weights].Data = d[weights].Data[:100] },
@@ -240,7 +308,7 @@ func TestNewest(t *testing.T) {
 
 // FuzzLoad spoils single bytes and the length of the weights, hash corrected, and the configuration.
 func FuzzLoad(f *testing.F) {
-	tiny := size{dimensions: 1, hidden: 1, buckets: 2}
+	tiny := size{dimensions: 1, hidden: 1, buckets: 2, look: lookSize{window: 1, filters: 1, hidden: 1, longest: 1}}
 	model := newFake(tiny)
 	weights := model.weights()
 	config := bytes.Clone(model.dir()[configFile].Data)
@@ -252,7 +320,8 @@ func FuzzLoad(f *testing.F) {
 			{configFile: {Data: config}, "weights.safetensors": {Data: weights}},
 		} {
 			if m, err := Load(dir); err == nil {
-				m.Judge("www.some-label.com")
+				v := m.Judge("www.some-label.com")
+				m.Explain("www.some-label.com", v)
 			} else if strings.Contains(err.Error(), "\n") {
 				t.Errorf("more than one line: %q", err)
 			}

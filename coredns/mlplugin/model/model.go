@@ -31,9 +31,8 @@ type Model struct {
 	suffixScale float64
 	reputation  hashSet
 
-	curves     [verdict.ThreatCount]curve
-	prior      [verdict.ThreatCount]float64
-	overall    curve
+	scale      scale // of the first look
+	look       look
 	suspicious float64
 	malicious  float64
 }
@@ -71,7 +70,8 @@ func Load(dir fs.FS) (*Model, error) {
 	}
 	sum := sha256.Sum256(raw)
 	m := &Model{version: *c.Version, sha256: hex.EncodeToString(sum[:]), dimensions: *c.Dimensions}
-	m.setCalibration(c)
+	m.scale = newScale(&c.Calibration, c.Prior)
+	m.suspicious, m.malicious = *c.Thresholds.Suspicious, *c.Thresholds.Malicious
 
 	file := *c.Weights.File
 	if raw, err = read(dir, file); err != nil {
@@ -126,15 +126,6 @@ func unreadable(name string, err error) error {
 		err = inner.Err
 	}
 	return fault(name, "make it readable", "%v", err)
-}
-
-func (m *Model) setCalibration(c *config) {
-	for t, name := range threats() {
-		m.curves[t] = curve{c.Calibration.Threats[name].Logit, c.Calibration.Threats[name].Score}
-		m.prior[t] = *c.Prior[name]
-	}
-	m.overall = curve{c.Calibration.Overall.In, c.Calibration.Overall.Score}
-	m.suspicious, m.malicious = *c.Thresholds.Suspicious, *c.Thresholds.Malicious
 }
 
 // Version is the model's name, such as 2026.11.0.

@@ -5,10 +5,11 @@ import "github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 // highestScore is the top of the scale; the share of clean names is not known any finer.
 const highestScore = 60
 
-// Scores is what the network says about a name.
+// Scores is what the network says about a name: the second look where there was one, else the first.
 type Scores struct {
 	Threats [verdict.ThreatCount]float64 // score of each threat, -10 log10 of a share of clean names
 	Logits  [verdict.ThreatCount]float64 // log-odds before calibration
+	First   float64                      // the overall score of the first look, 0 to 60
 	Overall float64                      // the score of the verdict, 0 to 60
 	Threat  verdict.Threat               // the threat that scores highest, on benign names too
 }
@@ -26,15 +27,11 @@ func (m *Model) Score(p Parts, out *Scores) {
 	m.pool(p, &f)
 	m.logits(p, &f, &out.Logits)
 
-	out.Threat = verdict.NoThreat
-	highest := 0.0
-	for t := range out.Logits {
-		out.Threats[t] = m.curves[t].at(out.Logits[t])
-		if v := out.Threats[t] + m.prior[t]; out.Threat == verdict.NoThreat || v > highest {
-			highest, out.Threat = v, verdict.Threat(t+1)
-		}
+	out.First = min(max(m.scale.overall.at(m.scale.rate(out)), 0), highestScore)
+	out.Overall = out.First
+	if out.First >= m.look.from {
+		m.look.score(p, out)
 	}
-	out.Overall = min(max(m.overall.at(highest), 0), highestScore)
 }
 
 // pool turns the regions into sums of table rows.

@@ -93,7 +93,7 @@ func TestScoreIsTheFormula(t *testing.T) {
 		{dimensions: 19, hidden: 9, buckets: 256},
 		{dimensions: maxDimensions, hidden: 3, buckets: 128},
 	} {
-		f := newFake(s)
+		f := newFake(s).from(highestScore)
 		m := load(t, f)
 		for name, rule := range scored {
 			compare(t, fmt.Sprint(s, name), m, straight(f, s, 2, 5, m.Split(name), rule), name)
@@ -103,7 +103,7 @@ func TestScoreIsTheFormula(t *testing.T) {
 
 func TestOtherNgrams(t *testing.T) {
 	for _, gram := range [][2]int{{1, 1}, {1, 8}, {2, 4}, {3, 5}, {8, 8}} {
-		f := newFake(small)
+		f := newFake(small).from(highestScore)
 		f.config["ngram"] = map[string]any{"min": gram[0], "max": gram[1], "buckets": small.buckets}
 		m := load(t, f)
 		for _, name := range []string{"www.some-label.com", longName(4) + ".com"} {
@@ -115,7 +115,7 @@ func TestOtherNgrams(t *testing.T) {
 // TestExtremeRows has every row at the ends of int8, where lanes would run over first.
 func TestExtremeRows(t *testing.T) {
 	for _, value := range []int8{-128, 127} {
-		f := newFake(small)
+		f := newFake(small).from(highestScore)
 		for i := range f.contents["table"] {
 			f.contents["table"][i] = byte(value)
 		}
@@ -138,34 +138,34 @@ func compare(t *testing.T, what string, m *Model, want [verdict.ThreatCount]floa
 }
 
 func TestOverallIsTheHighestWithItsPrior(t *testing.T) {
-	m := load(t, newFake(small))
+	m := load(t, newFake(small).from(highestScore))
 	for name := range scored {
 		var s Scores
 		m.Score(m.Split(name), &s)
 		highest, threat := math.Inf(-1), verdict.NoThreat
 		for i, score := range s.Threats {
-			if want := m.curves[i].at(s.Logits[i]); score != want {
+			if want := m.scale.curves[i].at(s.Logits[i]); score != want {
 				t.Errorf("%s: score %f of %s, want %f", name, score, verdict.Threat(i+1), want)
 			}
 			if v := score + float64(i)/10; v > highest {
 				highest, threat = v, verdict.Threat(i+1)
 			}
 		}
-		if want := m.overall.at(highest); s.Threat != threat || s.Overall != want {
-			t.Errorf("%s: %s %f, want %s %f", name, s.Threat, s.Overall, threat, want)
+		if want := m.scale.overall.at(highest); s.Threat != threat || s.Overall != want || s.First != want {
+			t.Errorf("%s: %s %f, first %f, want %s %f", name, s.Threat, s.Overall, s.First, threat, want)
 		}
 	}
 }
 
 func TestFirstThreatWinsATie(t *testing.T) {
-	f := newFake(small)
+	f := newFake(small).from(highestScore)
 	for _, threat := range threats() {
 		f.config["prior"].(map[string]any)[threat] = 0
 		f.config["calibration"].(map[string]any)["threats"].(map[string]any)[threat] =
 			map[string]any{"logit": []float64{0}, "score": []float64{45}}
 	}
 	m := load(t, f)
-	want := verdict.Verdict{Level: verdict.Malicious, Threat: verdict.DGA, Source: verdict.Model, Score: m.overall.at(45)}
+	want := verdict.Verdict{Level: verdict.Malicious, Threat: verdict.DGA, Source: verdict.Model, Score: m.scale.overall.at(45)}
 	if got := m.Judge("whatever.com"); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -173,7 +173,7 @@ func TestFirstThreatWinsATie(t *testing.T) {
 
 func TestOverallIsClamped(t *testing.T) {
 	for _, test := range []struct{ out, want float64 }{{-5, 0}, {61.5, 60}} {
-		f := newFake(small)
+		f := newFake(small).looksAs(test.out)
 		f.config["calibration"].(map[string]any)["overall"] = map[string]any{"in": []float64{0}, "score": []float64{test.out}}
 		if got := load(t, f).Judge("whatever.com").Score; got != test.want {
 			t.Errorf("overall %f gives score %f, want %f", test.out, got, test.want)

@@ -21,6 +21,7 @@ type Parts struct {
 	Subdomain        string // what stands before the label
 	RegisteredDomain string // label and suffix; empty if the name is itself a suffix
 
+	name string // that was split
 	rule int32  // slot of the suffix rule plus one, 0 where none matched
 	hash uint64 // of the registered domain
 }
@@ -28,7 +29,7 @@ type Parts struct {
 // Split takes a canonical name apart by the public suffix rules of the model.
 func (m *Model) Split(qname string) Parts {
 	if qname == "." || qname == "" {
-		return Parts{Suffix: qname}
+		return Parts{Suffix: qname, name: qname}
 	}
 	var starts [maxLabels]int32
 	var hashes [maxLabels]uint64
@@ -36,7 +37,7 @@ func (m *Model) Split(qname string) Parts {
 	hashTails(qname, starts[:n], &hashes)
 
 	suffix, slot := m.match(hashes[:n])
-	parts := Parts{Suffix: qname[starts[suffix]:], rule: int32(slot + 1)}
+	parts := Parts{Suffix: qname[starts[suffix]:], name: qname, rule: int32(slot + 1)}
 	if suffix > 0 {
 		label := starts[suffix-1]
 		parts.Label = qname[label : starts[suffix]-1]

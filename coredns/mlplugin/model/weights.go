@@ -4,7 +4,7 @@ import "github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 
 // setWeights takes every number out of the weights file; nothing of the file is kept.
 func (m *Model) setWeights(ts *tensors, c *config) error {
-	for _, set := range []func(*tensors, *config) error{m.setTable, m.setNetwork, m.setSuffixes, m.setReputation} {
+	for _, set := range []func(*tensors, *config) error{m.setTable, m.setNetwork, m.setLook, m.setSuffixes, m.setReputation} {
 		if err := set(ts, c); err != nil {
 			return err
 		}

@@ -1,0 +1,225 @@
+package model
+
+import "github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+
+// symbolCount is how many symbols a place in a window can see: 40 of each region, and 0, which is beyond the text.
+const (
+	regionSymbols = 40
+	symbolCount   = 1 + len(regions)*regionSymbols
+)
+
+// alphabet has the place of every byte among the symbols of a region.
+var alphabet = func() (places [256]uint8) {
+	for char := range places {
+		places[char] = regionSymbols - 1
+	}
+	for place, char := range []byte("abcdefghijklmnopqrstuvwxyz0123456789-._") {
+		places[char] = uint8(place)
+	}
+	return places
+}()
+
+// A row of the second look's table holds what a group of filters makes of a symbol at one place of the window,
+// in one cache line: lanes of 16 bits, four to a word, with the int8 biased to be unsigned. The sum
+// over a window stays far below the top bit of a lane, so rows are added word by word. The rows of a
+// window's first place have the top bit set, which is what the comparison of sums wants.
+const (
+	sumBits     = 16
+	sumMask     = 1<<(sumBits-1) - 1
+	sumTops     = 0x8000_8000_8000_8000
+	wordSums    = 64 / sumBits
+	lineWords   = 8
+	groupSize   = lineWords * wordSums
+	usualWindow = 7
+)
+
+// lookBlock is how many sums over the filters go side by side: one a threat, and more than the registers have
+// room for would be slower.
+const lookBlock = verdict.ThreatCount
+
+// look is the second look: a network over windows of characters, in their order.
+type look struct {
+	from    float64 // the overall score of the first look from which there is a second
+	share   float64 // of the second look in the logits
+	longest int
+	window  int
+
+	groups []group // of filters
+	skip   units   // from the filters to the threats, and the threats' biases
+	hidden []units
+	w2     [][verdict.ThreatCount]float64 // of each hidden unit, zero for those that fill up the last block
+	scale  scale
+}
+
+// group has the windows of some filters. Filters that fill up the last group are all zero.
+type group struct {
+	rows   [][lineWords]uint64 // by place in the window, then by symbol
+	scales [groupSize]float64
+	biases [groupSize]float64
+}
+
+// units are sums over the filters, side by side. Those that fill up a block are all zero.
+type units struct {
+	weights [][lookBlock]float64 // for each filter
+	biases  [lookBlock]float64
+}
+
+// text is the symbols of a name's end, with what is beyond it on both sides.
+type text [maxLongest + maxWindow - 1]uint8
+
+// seen are the filters that are active, and their highest value.
+type seen struct {
+	filters [maxFilters]uint16
+	values  [maxFilters]float64
+}
+
+// score looks at a name for the second time. It does not allocate.
+func (l *look) score(p Parts, out *Scores) {
+	var logits [verdict.ThreatCount]float64
+	l.logits(p, &logits)
+	for t, logit := range logits {
+		out.Logits[t] = (1-l.share)*out.Logits[t] + l.share*logit
+	}
+	l.scale.rate(out)
+	out.Overall = min(max(l.scale.overall.at(l.scale.together(out)), l.from), highestScore)
+}
+
+// logits is the network.
+func (l *look) logits(p Parts, out *[verdict.ThreatCount]float64) {
+	var room text
+	var active seen
+	n := l.see(l.symbols(p, &room), &active)
+	filters, values := active.filters[:n], active.values[:n]
+	*out = l.skip.sum(filters, values)
+	for i := range l.hidden {
+		before, w2 := l.hidden[i].sum(filters, values), l.w2[i*lookBlock:][:lookBlock]
+		for k := range before {
+			s, w := max(before[k], 0), &w2[k]
+			for t := range out {
+				out[t] += w[t] * s
+			}
+		}
+	}
+}
+
+// ending is the part of a name that the second look sees.
+func (l *look) ending(p Parts) string { return p.name[max(len(p.name)-l.longest, 0):] }
+
+// symbols writes the symbols of a name's end into a room that is all zero.
+func (l *look) symbols(p Parts, room *text) []uint8 {
+	name, half := l.ending(p), l.window/2
+	cut := len(p.name) - len(name)
+	label := 0
+	if p.Subdomain != "" {
+		label = len(p.Subdomain) + 1
+	}
+	label, suffix := max(label-cut, 0), max(len(p.name)-len(p.Suffix)-cut, 0)
+	for i := range len(name) {
+		region := uint8(1)
+		if i >= suffix {
+			region += 2 * regionSymbols
+		} else if i >= label {
+			region += regionSymbols
+		}
+		room[half+i] = region + alphabet[name[i]]
+	}
+	return room[:len(name)+2*half]
+}
+
+// see finds the filters that are active somewhere, and returns their number. As scales are positive, a
+// filter sees most where the sum of the rows is highest.
+func (l *look) see(symbols []uint8, active *seen) int {
+	n := 0
+	if len(symbols) < l.window {
+		return 0
+	}
+	for i := range l.groups {
+		group := &l.groups[i]
+		for k, word := range l.highest(group, symbols) {
+			for lane := k * wordSums; lane < (k+1)*wordSums; lane++ {
+				value := group.value(word, lane, l.window)
+				active.filters[n], active.values[n] = uint16(i*groupSize+lane), value
+				if value > 0 {
+					n++
+				}
+				word >>= sumBits
+			}
+		}
+	}
+	return n
+}
+
+// value is that of the filter in a lane, with its sum in the lowest lane of a word.
+func (g *group) value(word uint64, lane, window int) float64 {
+	return g.biases[lane] + g.scales[lane]*float64(int(word&sumMask)-bias*window)
+}
+
+// highest gives the highest sum of each filter of a group over all windows.
+func (l *look) highest(g *group, symbols []uint8) (highest [lineWords]uint64) {
+	if l.window == usualWindow {
+		g.usualHighest(symbols, &highest)
+		return highest
+	}
+	for ; len(symbols) >= l.window; symbols = symbols[1:] {
+		sums := g.sums(symbols[:l.window])
+		for k := range sums {
+			highest[k] = higher(highest[k], sums[k])
+		}
+	}
+	return highest
+}
+
+// sums adds up the rows of one window.
+func (g *group) sums(window []uint8) (sums [lineWords]uint64) {
+	for j, symbol := range window {
+		row := &g.rows[j*symbolCount+int(symbol)]
+		for k := range sums {
+			sums[k] += row[k]
+		}
+	}
+	return sums
+}
+
+// usualHighest does it unrolled for windows of seven symbols.
+func (g *group) usualHighest(symbols []uint8, highest *[lineWords]uint64) {
+	const s = symbolCount
+	rows, h := g.rows[:usualWindow*s], highest
+	for ; len(symbols) >= usualWindow; symbols = symbols[1:] {
+		w := (*[usualWindow]uint8)(symbols)
+		a, b, c, d := &rows[w[0]], &rows[s+int(w[1])], &rows[2*s+int(w[2])], &rows[3*s+int(w[3])]
+		e, f, g := &rows[4*s+int(w[4])], &rows[5*s+int(w[5])], &rows[6*s+int(w[6])]
+		h[0] = higher(h[0], a[0]+b[0]+c[0]+d[0]+e[0]+f[0]+g[0])
+		h[1] = higher(h[1], a[1]+b[1]+c[1]+d[1]+e[1]+f[1]+g[1])
+		h[2] = higher(h[2], a[2]+b[2]+c[2]+d[2]+e[2]+f[2]+g[2])
+		h[3] = higher(h[3], a[3]+b[3]+c[3]+d[3]+e[3]+f[3]+g[3])
+		h[4] = higher(h[4], a[4]+b[4]+c[4]+d[4]+e[4]+f[4]+g[4])
+		h[5] = higher(h[5], a[5]+b[5]+c[5]+d[5]+e[5]+f[5]+g[5])
+		h[6] = higher(h[6], a[6]+b[6]+c[6]+d[6]+e[6]+f[6]+g[6])
+		h[7] = higher(h[7], a[7]+b[7]+c[7]+d[7]+e[7]+f[7]+g[7])
+	}
+}
+
+// higher gives the higher of two lanes, for all lanes of two words. Those of b have the top bit set,
+// those of a and of the result have not.
+func higher(a, b uint64) uint64 {
+	difference := b - a // no lane borrows from the next; its top bit stays where b is not lower
+	tops := difference & sumTops
+	return a + difference&(tops-tops>>(sumBits-1))
+}
+
+// sum adds up what the active filters add to each unit.
+func (u *units) sum(filters []uint16, values []float64) [lookBlock]float64 {
+	b, weights := &u.biases, u.weights
+	s0, s1, s2, s3, s4, s5 := b[0], b[1], b[2], b[3], b[4], b[5]
+	values = values[:len(filters)]
+	for i, filter := range filters {
+		w, v := &weights[filter], values[i]
+		s0 += w[0] * v
+		s1 += w[1] * v
+		s2 += w[2] * v
+		s3 += w[3] * v
+		s4 += w[4] * v
+		s5 += w[5] * v
+	}
+	return [...]float64{s0, s1, s2, s3, s4, s5}
+}
