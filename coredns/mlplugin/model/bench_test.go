@@ -135,7 +135,7 @@ func floodNames(n int) []string {
 		for at := range label {
 			label[at] = "abcdefghijklmnopqrstuvwxyz0123456789"[random.IntN(36)]
 		}
-		names[i] = string(label) + ".example.com"
+		names[i] = string(label) + ".flooded.com"
 	}
 	return names
 }

@@ -43,12 +43,15 @@ func TestGoldens(t *testing.T) {
 	levels := map[string]int{}
 	for _, want := range readGoldens(t) {
 		levels[want.Verdict]++
+		if want.First >= m.look.from {
+			levels["looked at twice"]++
+		}
 		t.Run(want.QName, func(t *testing.T) {
 			want.checkScores(t, m)
 			want.checkVerdict(t, m)
 		})
 	}
-	for _, level := range []string{"benign", "suspicious", "malicious"} {
+	for _, level := range []string{"benign", "suspicious", "malicious", "looked at twice"} {
 		if levels[level] == 0 {
 			t.Errorf("no golden is %s", level)
 		}

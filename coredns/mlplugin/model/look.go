@@ -180,22 +180,22 @@ func (g *group) sums(window []uint8) (sums [lineWords]uint64) {
 	return sums
 }
 
-// usualHighest does it unrolled for windows of seven symbols.
+// usualHighest is highest, unrolled for windows of seven symbols.
 func (g *group) usualHighest(symbols []uint8, highest *[lineWords]uint64) {
 	const s = symbolCount
 	rows, h := g.rows[:usualWindow*s], highest
 	for ; len(symbols) >= usualWindow; symbols = symbols[1:] {
 		w := (*[usualWindow]uint8)(symbols)
-		a, b, c, d := &rows[w[0]], &rows[s+int(w[1])], &rows[2*s+int(w[2])], &rows[3*s+int(w[3])]
-		e, f, g := &rows[4*s+int(w[4])], &rows[5*s+int(w[5])], &rows[6*s+int(w[6])]
-		h[0] = higher(h[0], a[0]+b[0]+c[0]+d[0]+e[0]+f[0]+g[0])
-		h[1] = higher(h[1], a[1]+b[1]+c[1]+d[1]+e[1]+f[1]+g[1])
-		h[2] = higher(h[2], a[2]+b[2]+c[2]+d[2]+e[2]+f[2]+g[2])
-		h[3] = higher(h[3], a[3]+b[3]+c[3]+d[3]+e[3]+f[3]+g[3])
-		h[4] = higher(h[4], a[4]+b[4]+c[4]+d[4]+e[4]+f[4]+g[4])
-		h[5] = higher(h[5], a[5]+b[5]+c[5]+d[5]+e[5]+f[5]+g[5])
-		h[6] = higher(h[6], a[6]+b[6]+c[6]+d[6]+e[6]+f[6]+g[6])
-		h[7] = higher(h[7], a[7]+b[7]+c[7]+d[7]+e[7]+f[7]+g[7])
+		r0, r1, r2, r3 := &rows[w[0]], &rows[s+int(w[1])], &rows[2*s+int(w[2])], &rows[3*s+int(w[3])]
+		r4, r5, r6 := &rows[4*s+int(w[4])], &rows[5*s+int(w[5])], &rows[6*s+int(w[6])]
+		h[0] = higher(h[0], r0[0]+r1[0]+r2[0]+r3[0]+r4[0]+r5[0]+r6[0])
+		h[1] = higher(h[1], r0[1]+r1[1]+r2[1]+r3[1]+r4[1]+r5[1]+r6[1])
+		h[2] = higher(h[2], r0[2]+r1[2]+r2[2]+r3[2]+r4[2]+r5[2]+r6[2])
+		h[3] = higher(h[3], r0[3]+r1[3]+r2[3]+r3[3]+r4[3]+r5[3]+r6[3])
+		h[4] = higher(h[4], r0[4]+r1[4]+r2[4]+r3[4]+r4[4]+r5[4]+r6[4])
+		h[5] = higher(h[5], r0[5]+r1[5]+r2[5]+r3[5]+r4[5]+r5[5]+r6[5])
+		h[6] = higher(h[6], r0[6]+r1[6]+r2[6]+r3[6]+r4[6]+r5[6]+r6[6])
+		h[7] = higher(h[7], r0[7]+r1[7]+r2[7]+r3[7]+r4[7]+r5[7]+r6[7])
 	}
 }
 

@@ -18,7 +18,7 @@ func (l *look) windows(parts []part, p Parts, threat int) []part {
 		there[places[filter]] = true
 	}
 	first := len(parts)
-	for place := range ending {
+	for place := range len(ending) {
 		if !there[place] {
 			continue
 		}
@@ -50,9 +50,8 @@ func (l *look) slopes(filters []uint16, values []float64, threat int) []float64 
 			}
 		}
 		for i, filter := range filters {
-			for k, w1 := range block.weights[filter] {
-				slopes[i] += active[k] * w1
-			}
+			w := &block.weights[filter]
+			slopes[i] += active[0]*w[0] + active[1]*w[1] + active[2]*w[2] + active[3]*w[3] + active[4]*w[4] + active[5]*w[5]
 		}
 	}
 	return slopes
