@@ -68,9 +68,8 @@ func straightBest(f *fake, s lookSize, symbols []int) []float64 {
 }
 
 // compareLook holds a second look at a name to the formula, from the logits to the overall score.
-func compareLook(t *testing.T, f *fake, s size, name, rule string) {
+func compareLook(t *testing.T, f *fake, m *Model, s size, name, rule string) {
 	t.Helper()
-	m := load(t, f)
 	p := m.Split(name)
 	want, look := straight(f, s, 2, 5, p, rule), straightLook(f, s.look, name, p)
 	sum, threat, highest := 0.0, verdict.NoThreat, math.Inf(-1)
@@ -113,11 +112,12 @@ func TestLookIsTheFormula(t *testing.T) {
 		s := small
 		s.look = look
 		f := newFake(s).from(0)
+		m := load(t, f)
 		for name, rule := range scored {
-			compareLook(t, f, s, name, rule)
+			compareLook(t, f, m, s, name, rule)
 		}
-		compareLook(t, f, s, "co.uk", "co.uk")
-		compareLook(t, f, s, ".", "")
+		compareLook(t, f, m, s, "co.uk", "co.uk")
+		compareLook(t, f, m, s, ".", "")
 	}
 }
 
@@ -131,8 +131,9 @@ func TestExtremeLooks(t *testing.T) {
 			for i := range f.contents["look_table"] {
 				f.contents["look_table"][i] = byte(value)
 			}
+			m := load(t, f)
 			for name, rule := range scored {
-				compareLook(t, f, s, name, rule)
+				compareLook(t, f, m, s, name, rule)
 			}
 		}
 	}
