@@ -124,6 +124,20 @@ def test_a_report_is_gone_on_with(
     assert fitted[1:] == ["domains, seed 1"]  # another recipe begins anew
 
 
+def test_several_at_a_time_measure_the_same(
+    labelled: Path, model: Path, report: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    request = Request(model, labelled, (), ("domains",), 2, None, path, jobs=2)
+    told: list[str] = []
+    evaluation.evaluate(request, told.append)
+    fits = json.loads(path.read_text())["holdouts"]["fits"]
+    expected = json.loads(report.read_text())["holdouts"]["fits"]
+    assert list(fits) == ["domains, seed 1", "domains, seed 2"]
+    assert fits == {key: expected[key] for key in fits}
+    assert any(line.startswith("hold-out 2 of 2: domains, seed") for line in told)
+
+
 def test_no_other_file_is_overwritten(labelled: Path, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     path.write_text('{"mine": 1}')

@@ -41,6 +41,7 @@ class Request:
         kinds: hold-outs to fit anew for, of :data:`holdouts.KINDS`.
         seeds: how often each.
         passes: of these fits; those of the model's recipe if None.
+        jobs: how many of these fits at a time.
         report: where everything goes, after each part; one of the same model, data and recipe
             is gone on with.
     """
@@ -52,6 +53,7 @@ class Request:
     seeds: int = 1
     passes: int | None = None
     report: Path | None = None
+    jobs: int = 1
 
 
 def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[
 
     keep(before)
     if request.kinds:
-        plan = refits.Plan(request.kinds, request.seeds, recipe)
+        plan = refits.Plan(request.kinds, request.seeds, recipe, request.jobs)
         refits.run(ready, plan, before, keep, tell)
     return report
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +35,13 @@ class Plan:
         kinds: of :data:`holdouts.KINDS`.
         seeds: how many seeds; the first is that of the recipe.
         recipe: of the model that is judged by these fits.
+        jobs: how many fits at a time, in processes of their own.
     """
 
     kinds: Sequence[str]
     seeds: int
     recipe: Recipe
+    jobs: int = 1
 
 
 def run(ready: Prepared, plan: Plan, before: dict[str, Any], keep: Keep, tell: Tell) -> None:
@@ -50,35 +55,84 @@ def run(ready: Prepared, plan: Plan, before: dict[str, Any], keep: Keep, tell: T
         tell: takes lines of progress.
     """
     done: dict[str, Any] = dict(before.get("fits", {}))
-    total = _count(ready, plan)
-    started, fitted, met = time.monotonic(), 0, 0
-    for seed in range(plan.recipe.seed, plan.recipe.seed + plan.seeds):
-        for part in holdouts.parts(ready, plan.kinds, seed):
-            met += 1
-            key = f"{part.label}, seed {seed}"
-            if key in done:
-                tell(f"hold-out {met} of {total}: {key}: done before")
-                continue
-            tell(f"hold-out {met} of {total}: {key}: without {', '.join(part.told)}")
-            done[key] = fitted_without(ready, part, replace(plan.recipe, seed=seed), tell)
-            fitted += 1
-            each = (time.monotonic() - started) / fitted
-            tell(
-                f"hold-out {met} of {total}: {key}: {each:.0f} s a fit, at most "
-                f"{each * (total - met) / 60:.0f} min to go"
-            )
-            keep({"recipe": plain(plan.recipe), "fits": done, "summary": summary.of(done)})
+    tasks = _tasks(ready, plan)
+    left = [task for task in tasks if task.key not in done]
+    if len(left) < len(tasks):
+        tell(f"{len(tasks) - len(left)} of {len(tasks)} hold-outs are done before")
+    started = time.monotonic()
+    for count, (task, fit) in enumerate(_fits(ready, plan, left, tell), 1):
+        done[task.key] = fit
+        each = (time.monotonic() - started) / count
+        tell(
+            f"hold-out {count} of {len(left)}: {task.key}: done, "
+            f"{each * (len(left) - count) / 60:.0f} min to go"
+        )
+        order = [*(task.key for task in tasks if task.key in done), *done]
+        done = {key: done[key] for key in dict.fromkeys(order)}  # in whatever order they came
+        keep({"recipe": plain(plan.recipe), "fits": done, "summary": summary.of(done)})
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A part of the hold-outs of a seed, by its number; who fits it finds its rows again."""
+
+    seed: int
+    number: int
+    key: str
+
+
+def _tasks(ready: Prepared, plan: Plan) -> list[_Task]:
+    return [
+        _Task(seed, number, f"{part.label}, seed {seed}")
+        for seed in range(plan.recipe.seed, plan.recipe.seed + plan.seeds)
+        for number, part in enumerate(holdouts.parts(ready, plan.kinds, seed))
+    ]
+
+
+def _fits(
+    ready: Prepared, plan: Plan, tasks: Sequence[_Task], tell: Tell
+) -> Iterator[tuple[_Task, dict[str, Any]]]:
+    """What was measured of each task, as it comes: one after the other, or several processes."""
+    if plan.jobs == 1:
+        for task in tasks:
+            yield task, _fit(ready, plan, task, tell)
+        return
+    # A child that is forked shares the data with its parent, which a new one would read again.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(
+        plan.jobs, context, initializer=_share, initargs=(ready, plan)
+    ) as pool:
+        futures = {pool.submit(_shared_fit, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_SHARED: dict[str, Any] = {}
+
+
+def _share(ready: Prepared, plan: Plan) -> None:
+    _SHARED.update(ready=ready, plan=plan)
+
+
+def _shared_fit(task: _Task) -> dict[str, Any]:
+    return _fit(_SHARED["ready"], _SHARED["plan"], task, lambda _: None)
+
+
+def _fit(ready: Prepared, plan: Plan, task: _Task, tell: Tell) -> dict[str, Any]:
+    parts = holdouts.parts(ready, plan.kinds, task.seed)
+    part = next(itertools.islice(parts, task.number, None))
+    tell(f"{task.key}: without {', '.join(part.told)}")
+    return fitted_without(ready, part, replace(plan.recipe, seed=task.seed), tell)
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON has it."""
     result: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
     return result
-
-
-def _count(ready: Prepared, plan: Plan) -> int:
-    first = plan.recipe.seed
-    return plan.seeds * sum(1 for _ in holdouts.parts(ready, plan.kinds, first))
 
 
 def fitted_without(ready: Prepared, part: Part, recipe: Recipe, tell: Tell) -> dict[str, Any]:
