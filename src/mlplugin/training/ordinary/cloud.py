@@ -5,7 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from mlplugin.training.ordinary.parts import BASE36, HEX, Maker, from_patterns, label_of, text
+from mlplugin.training.ordinary.parts import (
+    BASE36,
+    HEX,
+    THINGS,
+    Maker,
+    digits,
+    from_patterns,
+    label_of,
+    text,
+)
 
 _AZURE = ("eastus", "westus", "westeurope", "northeurope", "southeastasia", "uksouth", "centralus")
 _ZONES = (
@@ -166,5 +175,46 @@ previews = from_patterns(
     "{w}--c.visualforce.com", "{w}.service-now.com", "dev{n5-6}.service-now.com",
     "{w}.lightning.force.com",
 )  # fmt: skip
+
+_PROJECTS = (
+    "blog", "docs", "portfolio", "dashboard", "demo", "app", "starter", "shop", "resume", "cv",
+    "meetup", "wedding", "todo", "weather", "recipes", "notes", "landing", "quiz", "game",
+    "gallery", "calendar", "tracker", "converter", "playground", "sandbox", "course", "workshop",
+    "library", "template", "theme", "homepage", "studio", "photos", "music", "chess", "budget",
+    "planner", "timer", "map", "wiki", "club", "school", "clinic", "garden", "kitchen", "fitness",
+    "react", "vue", "svelte", "astro", "hugo", "jekyll", "rust", "python", "flask", "express",
+    "nextjs", "remix", "graphql", "api", "frontend", "backend", "admin", "preview", "staging",
+    "team", "family", "events", "conference", "podcast", "newsletter", "magazine", "radio",
+)  # fmt: skip
+_HOSTED = (
+    "vercel.app", "netlify.app", "pages.dev", "web.app", "firebaseapp.com", "github.io",
+    "gitlab.io", "onrender.com", "surge.sh", "glitch.me", "fly.dev", "herokuapp.com",
+    "wixsite.com", "weebly.com", "blogspot.com", "wordpress.com", "workers.dev",
+    "azurewebsites.net", "repl.co", "framer.app", "webflow.io", "carrd.co", "my.canva.site",
+    "r2.dev", "streamlit.app", "hashnode.dev", "translate.goog", "up.railway.app", "deno.dev",
+)  # fmt: skip
+
+
+def project(rng: random.Random, domains: Sequence[str]) -> str:
+    """What people call their own small sites on somebody's platform."""
+    word = rng.choice(_PROJECTS)
+    other = rng.choice((rng.choice(_PROJECTS), rng.choice(THINGS), label_of(rng, domains)))
+    third = rng.choice((rng.choice(_PROJECTS), rng.choice(THINGS), digits(rng, 1, 4)))
+    label = rng.choice(
+        (
+            f"{other}-{word}",
+            f"{word}-{other}",
+            f"{other}-{word}-{third}",
+            f"{other}-{third}-{word}",
+            f"my-{other}-{word}",
+            f"our{word}-{third}",
+            f"{other}{word}",
+            f"{rng.choice(THINGS)}-{rng.choice(THINGS)}-{rng.choice(THINGS)}",
+            f"{other}-git-main-{word}",
+            f"{text(rng, HEX, 8)}.{other}-{word}",
+        )
+    )
+    return f"{label}.{rng.choice(_HOSTED)}"
+
 
 KINDS: tuple[Maker, ...] = (platform, aws, azure, google, edge, previews)

@@ -103,14 +103,15 @@ def pinyin(rng: random.Random, _: Sequence[str]) -> str:
     """Chinese syllables, often with digits."""
     suffix = rng.choice(("com", "com", "cn", "com.cn", "net", "net.cn", "cc", "org.cn", "top"))
     form = rng.randrange(6)
-    syllables = "".join(rng.choices(_PINYIN, k=rng.randint(2, 4)))
+    syllables = "".join(rng.choices(_PINYIN, k=rng.randint(3, 4)))  # lists hold shorter ones
     if form == 0:
         return f"{syllables}{rng.randint(1, 999)}.{suffix}"
     if form == 1:
         return f"{rng.randint(10, 9999)}{''.join(rng.choices(_PINYIN, k=2))}.{suffix}"
     if form == 2:
-        firsts = (syllable[0] for syllable in rng.choices(_PINYIN, k=rng.randint(3, 6)))
-        return f"{''.join(firsts)}.{suffix}"
+        firsts = (syllable[0] for syllable in rng.choices(_PINYIN, k=rng.randint(4, 6)))
+        firm = rng.choice(("", "", "", "kj", "wl", "jt", "gs", "yxgs"))  # technology, limited ...
+        return f"{''.join(firsts)}{firm}.{suffix}"
     if form == 3:
         host = rng.choice(("www", "m", "img", "bbs", "news", "static", "pic"))
         return f"{host}.{syllables}.{suffix}"
@@ -136,13 +137,13 @@ def numeric(rng: random.Random, _: Sequence[str]) -> str:
 
 
 def initials(rng: random.Random, _: Sequence[str]) -> str:
-    """Abbreviations, alone or before what the company does."""
+    """Abbreviations, alone or before what the company does; lists hold the very short ones."""
     suffix = rng.choice(("com", "com", "org", "net", "gov", "edu", "co.uk", *COUNTRIES))
     letters = text(rng, _INITIALS, 2, 4)
     form = rng.randrange(6)
     host = rng.choice(("", "", "www.", "mail.", "cdn.", "portal."))
     if form < 2:
-        return f"{host}{letters}.{suffix}"
+        return f"{host}{letters}{text(rng, _INITIALS, 2)}.{suffix}"
     if form == 2:
         return f"{host}{letters}{rng.choice(_TRADES)}.{suffix}"
     if form == 3:
@@ -153,8 +154,10 @@ def initials(rng: random.Random, _: Sequence[str]) -> str:
 
 
 def short(rng: random.Random, _: Sequence[str]) -> str:
-    """Two or three letters or digits."""
-    label = text(rng, BASE36, 2, 3)
+    """Two or three letters and digits; lists hold those without a digit."""
+    parts = [text(rng, BASE36, 1, 2), text(rng, string.digits, 1)]
+    rng.shuffle(parts)
+    label = "".join(parts)
     suffix = rng.choice(("com", "co", "io", "me", "ly", "to", "net", "gg", "sh", "cc", *COUNTRIES))
     host = rng.choice(("", "", "", "www.", "s.", "i.", "a.", "cdn.", "go."))
     return f"{host}{label}.{suffix}"
