@@ -22,12 +22,14 @@ STEP = 1.0  # decibels from knot to knot
 TAIL = 0.01  # the share of clean names that the tail is fitted to
 ERRORS = 1.5  # standard errors of a share by which scores are on the safe side
 MOST_ERRORS = 2.0  # as a multiple of the share, where hardly a name tells of it
-LOWEST_PRIOR = -16.0  # decibels below the most favoured threat
+LOWEST_PRIOR = -16.0  # decibels below the highest prior that a threat may have
+# A tunnel is told from many names, not from one: alone it makes no name malicious.
+HIGHEST_PRIOR = (0.0, 0.0, 0.0, 0.0, 0.0, -24.0)
 FEWEST = 10  # names above the threshold of a tail that is fitted
 HEAVIEST = 0.3  # the largest shape that a few hundred names are believed
 NOMINAL = (20.0, 30.0, 37.0)  # scores that are cross-checked
 # Shares of each threat's names that are worth a false alarm; what is found beyond counts little.
-# Labels of scams are weak, and a tunnel is told from many names, not from one.
+# Labels of scams are weak.
 WANTED = (0.98, 0.97, 0.5, 0.45, 0.25, 0.5)
 WEIGHTS = (1.0, 1.0, 1.3, 1.0, 0.4, 0.2)
 _BEYOND = 0.1
@@ -229,7 +231,7 @@ def _with_prior(clean: Group, odd: Sequence[Group], like: Calibration) -> Calibr
 
 
 def _shared_out(start: Calibration, good: Sequence[Group], bad: Sequence[Group]) -> Floats:
-    """Priors in decibels, the highest 0, by coordinate ascent from two starts.
+    """Priors in decibels, none above ``HIGHEST_PRIOR``, by coordinate ascent from two starts.
 
     They maximise what is found of each threat at ``_BUDGETS``, up to the share that is ``WANTED``.
     """
@@ -252,20 +254,21 @@ def _shared_out(start: Calibration, good: Sequence[Group], bad: Sequence[Group])
         return total
 
     count = len(start.prior)
-    low = np.where(np.array(WEIGHTS[:count]) < 1, -8.0, 0.0)
-    climbed = [_climbed(prior, worth) for prior in (np.zeros(count), low)]
+    highest = np.array(HIGHEST_PRIOR[:count])
+    low = highest + np.where(np.array(WEIGHTS[:count]) < 1, -8.0, 0.0)
+    climbed = [_climbed(prior, highest, worth) for prior in (highest, low)]
     return max(climbed, key=worth)
 
 
-def _climbed(prior: Floats, worth: Callable[[Floats], float]) -> Floats:
+def _climbed(prior: Floats, highest: Floats, worth: Callable[[Floats], float]) -> Floats:
     best = worth(prior)
     for step in (4.0, 2.0, 1.0) * 2:
         for head in range(len(prior)):
             for move in (-step, step):
                 candidate = prior.copy()
                 candidate[head] += move
-                candidate -= candidate.max()
-                if candidate.min() < LOWEST_PRIOR:
+                candidate = np.minimum(candidate - candidate[highest == 0].max(), highest)
+                if (candidate - highest).min() < LOWEST_PRIOR:
                     continue
                 value = worth(candidate)
                 if value > best + 1e-9:

@@ -30,7 +30,7 @@ FEWEST = 1000  # names of a set that calibrates
 MADE = 30_000  # odd names that are made for it
 # How often odd names may be flagged for each flagged clean name. Names that are made hold each
 # kind of oddness as often as any other, and those of the long tail are of unknown merit.
-ALLOWED_ODD, ALLOWED_MADE, ALLOWED_TAIL = 1.0, 10.0, 4.0
+ALLOWED_ODD, ALLOWED_MADE, ALLOWED_TAIL = 1.0, 6.0, 4.0
 
 
 @dataclass(frozen=True)
