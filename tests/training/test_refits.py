@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from mlplugin.cli.evaluate import evaluate
-from mlplugin.errors import UsageError
+from mlplugin.errors import MlpluginError, UsageError
 from mlplugin.training import evaluation, listing, refits, run
 from mlplugin.training.evaluation import Request
+from tests.e2e.system import until
 from tests.training.conftest import SMALL
 
 QUICK = replace(SMALL, passes=1, invented_families=4, ordinary=100)
@@ -136,6 +141,47 @@ def test_several_at_a_time_measure_the_same(
     assert list(fits) == ["domains, seed 1", "domains, seed 2"]
     assert fits == {key: expected[key] for key in fits}
     assert any(line.startswith("hold-out 2 of 2: domains, seed") for line in told)
+
+
+def test_an_interrupt_ends_all_of_them_at_once(labelled: Path, model: Path, tmp_path: Path) -> None:
+    """A terminal sends it to every process of the group; none may begin another hold-out."""
+    script = f"""
+import time
+from pathlib import Path
+from mlplugin.training import evaluation, refits
+
+def slowly(ready, part, recipe, tell):
+    with open({str(tmp_path / "begun")!r}, "a") as out:
+        print(part.label, recipe.seed, file=out)
+    time.sleep(300)
+
+refits.fitted_without = slowly
+request = evaluation.Request(
+    Path({str(model)!r}), Path({str(labelled)!r}), (), ("domains",), 6, None,
+    Path({str(tmp_path / "report.json")!r}), jobs=2,
+)
+try:
+    evaluation.evaluate(request, print)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    begun = tmp_path / "begun"
+    until("both", lambda: begun.exists() and len(begun.read_text().splitlines()) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 130
+    assert len(begun.read_text().splitlines()) == 2
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_process_that_is_killed_is_told_of(
+    labelled: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refits, "fitted_without", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    request = Request(model, labelled, (), ("domains",), 2, None, tmp_path / "r.json", jobs=2)
+    with pytest.raises(MlpluginError, match="fewer --jobs"):
+        evaluation.evaluate(request, quiet)
 
 
 def test_no_other_file_is_overwritten(labelled: Path, model: Path, tmp_path: Path) -> None:

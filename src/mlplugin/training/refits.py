@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlplugin.errors import MlpluginError
 from mlplugin.training import false_alarms, finds, holdouts, measure, summary, write
 from mlplugin.training.datasets import THREATS
 from mlplugin.training.fit import Recipe
@@ -60,16 +64,17 @@ def run(ready: Prepared, plan: Plan, before: dict[str, Any], keep: Keep, tell: T
     if len(left) < len(tasks):
         tell(f"{len(tasks) - len(left)} of {len(tasks)} hold-outs are done before")
     started = time.monotonic()
-    for count, (task, fit) in enumerate(_fits(ready, plan, left, tell), 1):
-        done[task.key] = fit
-        each = (time.monotonic() - started) / count
-        tell(
-            f"hold-out {count} of {len(left)}: {task.key}: done, "
-            f"{each * (len(left) - count) / 60:.0f} min to go"
-        )
-        order = [*(task.key for task in tasks if task.key in done), *done]
-        done = {key: done[key] for key in dict.fromkeys(order)}  # in whatever order they came
-        keep({"recipe": plain(plan.recipe), "fits": done, "summary": summary.of(done)})
+    with contextlib.closing(_fits(ready, plan, left, tell)) as fits:
+        for count, (task, fit) in enumerate(fits, 1):
+            done[task.key] = fit
+            each = (time.monotonic() - started) / count
+            tell(
+                f"hold-out {count} of {len(left)}: {task.key}: done, "
+                f"{each * (len(left) - count) / 60:.0f} min to go"
+            )
+            order = [*(task.key for task in tasks if task.key in done), *done]
+            done = {key: done[key] for key in dict.fromkeys(order)}  # in whatever order they came
+            keep({"recipe": plain(plan.recipe), "fits": done, "summary": summary.of(done)})
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def _tasks(ready: Prepared, plan: Plan) -> list[_Task]:
 
 def _fits(
     ready: Prepared, plan: Plan, tasks: Sequence[_Task], tell: Tell
-) -> Iterator[tuple[_Task, dict[str, Any]]]:
+) -> Generator[tuple[_Task, dict[str, Any]], None, None]:
     """What was measured of each task, as it comes: one after the other, or several processes."""
     if plan.jobs == 1:
         for task in tasks:
@@ -99,22 +104,35 @@ def _fits(
         return
     # A child that is forked shares the data with its parent, which a new one would read again.
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(
-        plan.jobs, context, initializer=_share, initargs=(ready, plan)
-    ) as pool:
+    pool = ProcessPoolExecutor(plan.jobs, context, initializer=_share, initargs=(ready, plan))
+    try:
         futures = {pool.submit(_shared_fit, task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise MlpluginError(
+            "a hold-out's process ended, as it does when memory runs out: what was done is kept; "
+            "go on with fewer --jobs"
+        ) from error
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once, whatever they are at."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
 
 
 _SHARED: dict[str, Any] = {}
 
 
 def _share(ready: Prepared, plan: Plan) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its children
     _SHARED.update(ready=ready, plan=plan)
 
 
