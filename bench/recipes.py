@@ -1,11 +1,11 @@
 """Recipes side by side: what each finds of names that it never saw, by each threat's own head.
 
-    python -m bench.recipes DATA usual={} "wide={\"dimensions\": 32, \"hidden\": 64}"
+    python -m bench.recipes DATA usual={} wide='{"dimensions": 32, "hidden": 64}'
 
-Every recipe is fitted without a quarter of the generators, one word list of each, the latest
-names, and real traffic and hard names, all at once; a tenth of all registered domains is left out
-as always. Shares in per cent at one false positive in 1,000 clean names under new domains, of the
-first look and of both together, names under new domains only.
+Every recipe is fitted without a quarter of the generators (--fold), one word list of each, the
+latest names, and real traffic and hard names, all at once; a tenth of all registered domains is
+left out as always. Shares in per cent at one false positive in 1,000 clean names under new domains,
+of the first look and of both together, names under new domains only.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from mlplugin.training.learners import FirstLook, SecondLook
 from mlplugin.training.preparation import Mask, Prepared
 from mlplugin.training.progress import course_of
 
-FOLD, RATE = 0, "0.10%"
+RATE = "0.10%"
 
 
-def held(ready: Prepared) -> tuple[Mask, dict[str, Mask]]:
+def held(ready: Prepared, fold: int) -> tuple[Mask, dict[str, Mask]]:
     """Rows to leave out, and by title those to measure on."""
     families = list(holdouts.families(ready, 1))
-    late = next(part for part in holdouts.dates(ready) if part.name == "dates, lists kept")
-    odd = next(holdouts.odd(ready))
-    fold, words = families[FOLD], families[-1]
-    dropped = fold.dropped | words.dropped | late.dropped | odd.dropped
-    tested = {"new families": fold.tested, "new word list": words.tested, "later": late.tested}
-    return dropped, tested
+    parts = {
+        "new families": [part for part in families if part.label.startswith("families")][fold:],
+        "new word list": [part for part in families if part.label == "word list"],
+        "later": list(holdouts.dates(ready))[-1:],
+        "odd": list(holdouts.odd(ready)),
+    }
+    chosen = {title: found[0] for title, found in parts.items() if found}
+    dropped = np.any([part.dropped for part in chosen.values()], axis=0)
+    return dropped, {title: part.tested for title, part in chosen.items() if title != "odd"}
 
 
 def fitted(ready: Prepared, recipe: Recipe) -> populations.Networks:
@@ -52,9 +55,11 @@ def fitted(ready: Prepared, recipe: Recipe) -> populations.Networks:
     )
 
 
-def measured(ready: Prepared, recipe: Recipe) -> dict[str, tuple[float, float]]:
-    """Of each set, what the first look and both together find; means over families."""
-    dropped, tested = held(ready)
+def measured(ready: Prepared, recipe: Recipe, fold: int) -> dict[str, tuple[float, float]]:
+    """Of each set, what the first look and both together find, whichever names the second would
+    see; means over families.
+    """
+    dropped, tested = held(ready, fold)
     rest = holdouts.without(ready, dropped)
     networks = fitted(rest, recipe)
     learnt = np.unique(rest.splits.domain[rest.trainable])
@@ -85,12 +90,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of labelled names")
     parser.add_argument("recipes", nargs="+", metavar="NAME=JSON", help="changes to the recipe")
+    parser.add_argument("--fold", type=int, default=0, choices=range(holdouts.FOLDS))
     arguments = parser.parse_args()
-    ready = preparation.prepare(arguments.data)
-    columns = {}
+    recipes = {}
     for text in arguments.recipes:
         name, _, changes = text.partition("=")
-        columns[name] = measured(ready, replace(Recipe(), **json.loads(changes or "{}")))
+        try:
+            recipes[name] = replace(Recipe(), **json.loads(changes or "{}"))
+        except (ValueError, TypeError) as error:
+            parser.error(f"{text}: {error}")
+    ready = preparation.prepare(arguments.data)
+    columns = {name: measured(ready, of, arguments.fold) for name, of in recipes.items()}
     shown = Table("own head at 0.1 %, first look / both", *columns)
     for row in next(iter(columns.values())):
         cells = [found.get(row, (float("nan"),) * 2) for found in columns.values()]

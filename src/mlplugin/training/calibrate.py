@@ -1,9 +1,10 @@
 """From logits to scores: -10 log10 of the share of clean names that score as high.
 
-Every tail is measured on names whose registered domain was never trained on. Above the 99th
-percentile, where names run out, a generalised Pareto tail that is never lighter than exponential
-goes on. Sets of odd ordinary names hold the overall score down where they would be flagged more
-often than they may.
+Every tail of clean names is measured on names whose registered domain was never trained on. Above
+the 99th percentile, where names run out, a generalised Pareto tail that is never lighter than
+exponential goes on. Sets of odd ordinary names hold the overall score down where they would be
+flagged more often than they may; some of them were trained on, see
+:mod:`mlplugin.training.populations`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ TAIL = 0.01  # the share of clean names that the tail is fitted to
 ERRORS = 1.5  # standard errors of a share by which scores are on the safe side
 MOST_ERRORS = 2.0  # as a multiple of the share, where hardly a name tells of it
 LOWEST_PRIOR = -16.0  # decibels below the highest prior that a threat may have
-# A tunnel is told from many names, not from one: alone it makes no name malicious.
+# A tunnel is told from many names, not from one: with as many clean names as a model that ships
+# is calibrated on, it makes no name malicious by itself.
 HIGHEST_PRIOR = (0.0, 0.0, 0.0, 0.0, 0.0, -24.0)
 FEWEST = 10  # names above the threshold of a tail that is fitted
 HEAVIEST = 0.3  # the largest shape that a few hundred names are believed
@@ -157,7 +159,12 @@ def curve(groups: Sequence[Group], *values: Floats, lowest: float = 0.0) -> Curv
 
 
 def safe(shares: Floats, clean: Group) -> Floats:
-    """Shares that are lower by as much as names are too few to tell of them."""
+    """Shares that are lower by as much as names are too few to tell of them.
+
+    Names count as many as if all weighed the same, and fewer if some are missing, which is on the
+    safe side. Where a few thousand names are all there is, a tail that is fitted to them is still
+    uncertain beyond this margin.
+    """
     count = clean.weight.sum() ** 2 / (clean.weight**2).sum()
     return np.asarray(shares / (1 + np.minimum(ERRORS / np.sqrt(count * shares), MOST_ERRORS)))
 
@@ -204,9 +211,10 @@ def _pareto(excess: Floats, weight: Floats) -> tuple[float, float]:
 def cross_checked(clean: Group, odd: Sequence[Group], like: Calibration) -> Curve:
     """What scores are worth on names that did not calibrate them.
 
-    Each half of the clean names is scored by a calibration of the other half. The result maps a
-    nominal score to the measured one, the share of clean names, in decibels; ``NOMINAL`` are the
-    knots.
+    Each half of the clean names gets its overall score from a curve that is fitted to the other
+    half; the scores of the threats, and what each may have of the budget, stay those of all. A half
+    has the wider margin of fewer names. The result maps a nominal score to the measured one, the
+    share of clean names, in decibels; ``NOMINAL`` are the knots.
     """
     flagged = np.zeros(len(NOMINAL))
     for half in (0, 1):

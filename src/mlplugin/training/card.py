@@ -112,8 +112,8 @@ def _scale(metrics: dict[str, Any], plots: Sequence[str]) -> str:
     return (
         "## What a score promises, and what it keeps\n\n"
         + table(["clean names", "score", "promised", "observed", "95 %"], rows)
-        + "\n\nThe scores are shares of both halves together. With each half of these names scored "
-        "by a calibration of the other half, "
+        + "\n\nThe scores are shares of both halves together, calibrated on these names. With the "
+        "overall score of each half of them taken from a curve that is fitted to the other half, "
         + ", ".join(
             f"a score of {nominal} is worth {worth:.1f}"
             for nominal, worth in metrics["cross_checked_scores"].items()

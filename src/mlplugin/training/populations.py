@@ -26,7 +26,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Networks = tuple[Network, Look]
 
-FEWEST = 1000  # names of a set that calibrates
+FEWEST = 4000  # names of a set that calibrates; a tail of fewer is too uncertain
 MADE = 30_000  # odd names that are made for it
 # How often odd names may be flagged for each flagged clean name. Names that are made hold each
 # kind of oddness as often as any other, and those of the long tail are of unknown merit.
@@ -121,7 +121,11 @@ def _clean(ready: Prepared, reputation: NDArray[np.uint64]) -> _Population:
 
 
 def _odd(ready: Prepared, seed: int) -> list[_Population]:
-    """Populations that are odd and may be flagged so often at most."""
+    """Populations that are odd and may be flagged so often at most.
+
+    Hard names and real traffic are few and known, so that most of them were trained on: they only
+    see to it that what is known stays let be. The long tail and the names that are made are new.
+    """
     data = ready.data
     hard = np.flatnonzero(data.of_file("benign_hard", "benign_traffic"))
     tail = np.flatnonzero(_fresh(ready) & data.of_file("benign_longtail"))

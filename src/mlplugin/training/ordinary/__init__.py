@@ -32,7 +32,7 @@ KINDS: tuple[Maker, ...] = (
     *domains.KINDS,
     *lengthy.KINDS,
     *scripts.KINDS,
-    # Once more what crooks use as much as everybody else.
+    # Twice what crooks use as much as everybody else.
     cloud.project,
     cloud.project,
     hosts.homes,
