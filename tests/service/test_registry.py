@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +33,20 @@ def registry(tmp_path: Path) -> Registry:
 def version(registry: Registry) -> str | None:
     place = registry.in_use()
     return None if place is None else load(place).version
+
+
+@contextlib.contextmanager
+def link_stays() -> Iterator[None]:
+    """Have what moves or removes the link fail, when the change is written down already."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        patch.setattr(Path, "unlink", fail)
+        with pytest.raises(ModelError, match=os.strerror(errno.EIO)):
+            yield
 
 
 def left_over(registry: Registry) -> list[str]:
@@ -86,16 +102,19 @@ def test_the_record_tells_everything(registry: Registry, tmp_path: Path) -> None
         assert entry["who"]
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=12))
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.booleans()), max_size=12))
 def test_the_way_back_is_the_way_there(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[str | None]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str | None, bool]]
 ) -> None:
-    """Against the plainest account of it: a stack of promotions."""
+    """Against the plainest account of it: a stack of promotions. What is cut short is not on it."""
     folder = tmp_path_factory.mktemp("way")
     models = {name: variant(folder, name) for name in "abc"}
     registry, stack = Registry(folder / "data"), list[str]()
-    for step in steps:
-        if step is not None:
+    for step, cut in steps:
+        if cut and (stack if step is None else stack[-1:] != [step]):
+            with link_stays():
+                registry.rollback() if step is None else registry.promote(models[step])
+        elif step is not None:
             entry = registry.promote(models[step])
             assert (entry is None) == (stack[-1:] == [step])
             stack += [step] if entry else []
@@ -225,6 +244,41 @@ def test_a_promotion_that_the_power_cut_off(registry: Registry, tmp_path: Path) 
         out.write(json.dumps(asdict(lost)) + "\n")
     assert registry.rollback().version == "1.0"
     assert registry.rollback().version is None
+
+
+def test_a_rollback_that_was_cut_short(registry: Registry, tmp_path: Path) -> None:
+    """The next one goes where that one should have gone, and not a model further."""
+    for name in ("1.0", "2.0"):
+        registry.promote(variant(tmp_path, name))
+    for stays, to in (("2.0", "1.0"), ("1.0", None)):
+        for _ in range(2):
+            with link_stays():
+                registry.rollback()
+            assert version(registry) == stays
+        assert registry.rollback().version == to
+        assert version(registry) == to
+    assert left_over(registry) == []
+
+
+def test_a_promotion_that_was_cut_short(registry: Registry, tmp_path: Path) -> None:
+    """It is no stop on the way back, whatever was promoted after it."""
+    registry.promote(variant(tmp_path, "1.0"))
+    lost = variant(tmp_path, "2.0")
+    with link_stays():
+        registry.promote(lost)
+    registry.promote(variant(tmp_path, "3.0"))
+    assert [entry.version for entry in registry.history()] == ["1.0", "2.0", "3.0"]
+    assert registry.rollback().version == "1.0"
+    assert version(registry) == "1.0"
+
+
+def test_a_line_that_was_taken_out_of_the_record(registry: Registry, tmp_path: Path) -> None:
+    """The others took effect all the same."""
+    for name in ("1.0", "2.0", "3.0"):
+        registry.promote(variant(tmp_path, name))
+    first, _, third = registry.record.read_text().splitlines(keepends=True)
+    registry.record.write_text(first + third)
+    assert registry.rollback().version == "1.0"
 
 
 def test_a_record_that_is_none(registry: Registry, tmp_path: Path) -> None:

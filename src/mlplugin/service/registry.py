@@ -184,13 +184,9 @@ class Registry:
             ) from fault
 
     def _before(self, now: str | None) -> Entry | None:
-        """The promotion to go back to.
-
-        The link is the truth: a promotion that stands in the record but was cut short before
-        the link moved does not count.
-        """
+        """The promotion to go back to; the link is the truth, and only what moved it counts."""
         stack: list[Entry] = []
-        for entry in self.history():
+        for entry in _in_effect(self.history(), now):
             if entry.action == PROMOTE:
                 stack.append(entry)
             elif stack:
@@ -276,6 +272,18 @@ def chosen(named: Path | None, data: Path) -> Path | None:
         ModelError: if the link to the promoted one leads nowhere.
     """
     return named if named is not None else Registry(data).in_use()
+
+
+def _in_effect(entries: list[Entry], now: str | None) -> Iterator[Entry]:
+    """Leave out the changes that were written down and cut short before the link moved.
+
+    After such a one the same version was in use as before it. Where a line is missing between two
+    entries neither version follows the other, and that says nothing against the first.
+    """
+    after = [*(entry.previous for entry in entries[1:]), now]
+    for entry, used in zip(entries, after, strict=False):
+        if used == entry.version or used != entry.previous:
+            yield entry
 
 
 def _check(place: Path, entry: Entry) -> None:
