@@ -152,6 +152,21 @@ def test_a_link_that_leads_nowhere(
     assert main(["classify", "example.org", "--data", str(tmp_path / "data")]) == 0
 
 
+def test_a_link_to_itself(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("promote", str(variant(tmp_path, "1.0")))
+    link = tmp_path / "data" / "models" / "current"
+    link.unlink()
+    link.symlink_to("current")
+    row = run().rows()[0]
+    assert (row["version"], row["in_use"]) == ("current", True)
+    assert str(link) in row["error"]
+    assert main(["classify", "example.org", "--data", str(tmp_path / "data")]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "`mlplugin models promote`" in line
+    assert run("promote", "1.0").status == 0
+    assert in_use(run()) == ["1.0"]
+
+
 def test_other_commands_use_what_was_promoted(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -211,6 +211,36 @@ def test_a_link_that_leads_nowhere(registry: Registry, tmp_path: Path) -> None:
     assert version(registry) == "1.0"
 
 
+@pytest.mark.parametrize("target", ["current", "x" * 300], ids=["loop", "too long"])
+def test_a_link_that_cannot_be_followed(
+    target: str, registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever follows goes on with the model it has, and takes up what is promoted then."""
+    registry.promote(variant(tmp_path, "1.0"))
+    models = ModelInUse(load(), registry)
+    assert models.look()
+    registry.link.unlink()
+    registry.link.symlink_to(target)
+    with pytest.raises(ModelError, match=r"current .*`mlplugin models rollback`") as caught:
+        registry.in_use()
+    assert "\n" not in str(caught.value)
+    for _ in range(2):
+        assert not models.look()
+    assert caplog.text.count("1.0 stays in use") == 1
+    registry.promote(variant(tmp_path, "2.0"))
+    assert models.look()
+    assert models.model.version == "2.0"
+
+
+def test_a_data_directory_that_cannot_be_looked_into(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = ModelInUse(load(), Registry(tmp_path / ("x" * 300)))
+    for _ in range(2):
+        assert not models.look()
+    assert caplog.text.count("stays in use") == 1
+
+
 def test_what_is_gone_or_changed_is_not_gone_back_to(registry: Registry, tmp_path: Path) -> None:
     for name in ("1.0", "2.0"):
         registry.promote(variant(tmp_path, name))

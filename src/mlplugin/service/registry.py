@@ -73,7 +73,7 @@ class Registry:
         """Give the directory of the promoted model, None where it is the shipped one.
 
         Raises:
-            ModelError: if the link to it leads nowhere or cannot be read.
+            ModelError: if the link to it leads nowhere, or cannot be read or followed.
         """
         try:
             self.link.lstat()
@@ -81,21 +81,28 @@ class Registry:
             return None
         except OSError as fault:
             raise ModelError(f"{self.link} cannot be read: {fault.strerror}") from fault
-        end = self.link.resolve()
-        if not end.is_dir():
-            raise ModelError(
-                f"{self.link} leads to {end}, which is not there: put a model in use with "
-                "`mlplugin models promote`, or go back with `mlplugin models rollback`"
-            )
+        how = (
+            "put a model in use with `mlplugin models promote`, or go back with "
+            "`mlplugin models rollback`"
+        )
+        try:
+            end = self.link.resolve()
+            there = end.is_dir()
+        except (OSError, RuntimeError) as fault:  # RuntimeError: links that lead in a circle
+            why = fault.strerror if isinstance(fault, OSError) else "it leads in a circle"
+            raise ModelError(f"{self.link} cannot be followed ({why}): {how}") from fault
+        if not there:
+            raise ModelError(f"{self.link} leads to {end}, which is not there: {how}")
         return end
 
     def look(self) -> str:
         """Say what the model in use looks like from outside; another text means another model."""
+        leads = None
         try:
             leads = self.link.readlink() if self.link.is_symlink() else self.link
             state = (self.link / CONFIG_FILE).stat()
         except OSError as fault:
-            return f"{type(fault).__name__} {self.link.is_symlink()}"
+            return f"{type(fault).__name__} {leads}"
         return f"{leads} {state.st_size} {state.st_mtime_ns} {state.st_ino}"
 
     def directories(self) -> list[Path]:
