@@ -95,13 +95,31 @@ def test_the_shipped_model_can_be_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", "[" * 100_000, '{"model": {"config_sha256": "bb"}}']
-)
+    "text",
+    [
+        "", "[]", "{", "[" * 100_000, '{"model": {"config_sha256": "bb"}}',
+        '{"model": {"config_sha256": ["aa"]}}', '{"model": {"config_sha256": {}}}',
+    ],
+)  # fmt: skip
 def test_metrics_that_are_none(text: str, tmp_path: Path) -> None:
     assert comparison.metrics_of(tmp_path, "aa") is None
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(ModelError, match=r"metrics\.json"):
         comparison.metrics_of(tmp_path, "aa")
+
+
+@pytest.mark.parametrize("number", [-0.001, 1.001, 50.0])
+def test_what_is_no_share_is_not_compared(number: float) -> None:
+    """Percent taken for shares would be alarms beyond chance, or finds beyond belief."""
+    good = measured(0.001, 0.5)
+    for bad in (measured(number, 0.5), measured(0.001, number)):
+        for rows in (comparison.compare(good, bad), comparison.compare(bad, good)):
+            assert rows
+            assert all(0 <= share.value <= 1 for row in rows for share in (row.used, row.candidate))
+    used, strange = {"goals": [goal(ALARM, 0.5)]}, {"goals": [goal(ALARM, number)]}
+    assert comparison.compare(used, strange) == []
+    edges = {"goals": [goal(ALARM, 0), goal(FOUND, 1)]}
+    assert len(comparison.compare(edges, edges)) == 2
 
 
 any_json = st.recursive(

@@ -100,7 +100,7 @@ def metrics_of(directory: Path, sha256: str) -> Metrics | None:
     if not isinstance(found, dict):
         raise ModelError(f"{path} holds no metrics: `mlplugin evaluate --card` writes them")
     measured = _at(found.get("model"), "config_sha256")
-    if measured not in {None, sha256}:
+    if measured is not None and measured != sha256:
         raise ModelError(
             f"{path} is of another model: `mlplugin evaluate --card` measures this one"
         )
@@ -165,9 +165,12 @@ def _plain(metrics: Metrics) -> Iterator[tuple[tuple[str, str], Share]]:
 
 
 def _share(row: object, key: str, interval: object) -> Share | None:
-    """A share with the interval that was measured, or the one that its number of names gives."""
+    """A share with the interval that was measured, or the one that its number of names gives.
+
+    None where there is none, or a number that cannot be one.
+    """
     value = _at(row, key)
-    if not _is_number(value):
+    if not _is_number(value) or not 0 <= value <= 1:
         return None
     span = list(interval) if isinstance(interval, list | tuple) else []
     if len(span) == 2 and all(map(_is_number, span)):
