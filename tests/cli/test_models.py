@@ -200,6 +200,17 @@ def test_a_folder_of_models_is_listed_as_before(tmp_path: Path) -> None:
     assert (row["version"], row["in_use"]) == ("1.0", False)
 
 
+def test_a_model_that_tells_no_cutoff_is_listed(tmp_path: Path) -> None:
+    """The format does not demand it."""
+    config = variant(tmp_path, "1.0") / "config.json"
+    told = json.loads(config.read_text())
+    del told["data_cutoff"]
+    config.write_text(json.dumps(told))
+    done = CliRunner().invoke(models, ["--models", str(tmp_path), "--format", "jsonl"])
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (row["version"], row["data_cutoff"], row["error"]) == ("1.0", None, None)
+
+
 def test_the_corefile_names_the_link() -> None:
     link = Path("/var/lib/mlplugin/models/current")
     place = Endpoint("127.0.0.1", 1053)

@@ -81,7 +81,7 @@ def _row(place: Path, *, in_use: bool) -> dict[str, Any]:
         config = json.loads((place / "config.json").read_text(encoding="utf-8"))
         row |= {
             "version": model.version,
-            "data_cutoff": config["data_cutoff"],
+            "data_cutoff": config.get("data_cutoff"),
             "sha256": model.sha256,
             "error": None,
         }
