@@ -160,6 +160,8 @@ def _tensors(raw: bytes, settings: Settings, place: Path) -> Tensors:
         elif dtype == "uint64" and not (values[:-1] < values[1:]).all():
             raise _damaged(place, f"the tensor {name} is not strictly ascending")
         if name == "look_scale" and not (values > 0).all():
-            raise _damaged(place, f"the tensor {name} has a number that is not above 0")
+            # What a copy does not do: the digest is right, so it was written like this.
+            said = f"the tensor {name} has a number that is not above 0"
+            raise ModelError(f"{place}: {said}; train the model again")
         taken[name] = np.ascontiguousarray(values)
     return Tensors(**taken)
