@@ -74,7 +74,9 @@ class WithoutSuffix(REFERENCE.Model):
         return found[-longest:]
 
 
-PLAIN = {model: plain(REFERENCE.Model, start) for model, start in ((MODEL, 14.0), (ALWAYS, 0.0))}
+PLAIN = {
+    model: plain(REFERENCE.Model, start) for model, start in ((MODEL, LOOK.start), (ALWAYS, 0.0))
+}
 BARE = plain(WithoutSuffix, 0.0)
 
 
