@@ -78,6 +78,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"client": "192.0.2.01"}, "client"),
     ({"client": "2001:DB8::1"}, "client"),
     ({"client": "host.example.org"}, "client"),
+    *(
+        ({"client": f"fe80::1%{zone}"}, "client 'fe80::1%")
+        for zone in ("", "a b", "line\nbreak", "end\n", "\x00", "\x7f", "é", "a%b", "x" * 65)
+    ),
     ({"transport": "carrier pigeon"}, "transport"),
     ({"qname": ""}, "canonical"),
     ({"qname": "WWW.example.org"}, "canonical"),
@@ -125,6 +129,12 @@ def test_a_wrong_value_is_told_by_line(changed: dict[str, Any], says: str) -> No
     assert (caught.value.status, caught.value.line) == (422, 6)
     assert "\n" not in str(caught.value)
     assert "/proc" not in str(caught.value)
+
+
+@pytest.mark.parametrize("zone", ["2", "eth0", "!~", "x" * 64])
+def test_a_link_local_client_has_its_zone(zone: str) -> None:
+    (row,) = read(ndjson([event(1, client=f"fe80::1%{zone}")])).to_pylist()
+    assert row["client"] == f"fe80::1%{zone}"
 
 
 @pytest.mark.parametrize(

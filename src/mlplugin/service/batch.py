@@ -34,6 +34,7 @@ MOST_MEMBERS = 16
 MOST_ANSWERS = 8
 LONGEST_REASON = 256
 LONGEST_MODEL = 64
+LONGEST_ZONE = 64
 # The longest name, 255 octets on the wire, with every octet written \DDD.
 LONGEST_NAME = 1020
 LATEST_TIME = 253_402_300_799_999_999  # the end of the year 9999
@@ -47,6 +48,7 @@ CHOICES = {
 }
 MNEMONIC = re.compile(r"[A-Za-z0-9-]{1,32}")
 MODEL = re.compile(rf"[!-~]{{1,{LONGEST_MODEL}}}")
+ZONE = re.compile(rf"[!-~]{{1,{LONGEST_ZONE}}}")
 
 _TYPES = {pa.int64(): "BIGINT", pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}
 _COLUMNS = ", ".join(
@@ -258,7 +260,10 @@ def _check_values(columns: _Columns, name: str, good: Callable[[str], object]) -
 
 @functools.lru_cache(maxsize=65536)
 def _is_address(text: str) -> bool:
-    """Whether it is an IP address in its one canonical form."""
+    """Whether it is an IP address in its one canonical form, with a plain zone if any."""
+    _, zoned, zone = text.partition("%")
+    if zoned and not ZONE.fullmatch(zone):  # the library takes any text for a zone
+        return False
     try:
         return str(ipaddress.ip_address(text)) == text
     except ValueError:
