@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import socket
@@ -173,7 +174,8 @@ def cut_model(folder: Path) -> str:
 def newer_model(folder: Path) -> str:
     directory = model_copy(folder)
     config = directory / "config.json"
-    config.write_text(config.read_text().replace('"format": 1', '"format": 99'))
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "format": 99}))
     return f"model {directory}"
 
 
