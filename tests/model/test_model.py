@@ -166,8 +166,8 @@ def test_judge_explained_is_both() -> None:
 def test_without_the_suffix_it_says_nothing(parts: list[str]) -> None:
     some = [".".join([*parts, suffix]) for suffix in ("com", "co.uk", "pages.dev")]
     bare = MODEL.logits_many(some, suffix=False)
-    assert np.array_equal(bare[0], bare[1])
-    assert np.array_equal(bare[0], bare[2])
+    # Not to the last bit: a processor may multiply the rows of a block in different ways.
+    np.testing.assert_allclose(bare[1:], bare[[0, 0]], rtol=1e-12)
     whole = MODEL.logits_many(some)
     assert not np.array_equal(whole[0], whole[2])
     assert np.array_equal(MODEL.scores_many(some), MODEL.scores_many(some, suffix=True))

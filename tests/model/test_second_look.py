@@ -164,13 +164,13 @@ def test_names_below_the_limit_are_left_as_they_are(some: list[str]) -> None:
 def test_without_the_suffix_the_text_ends_before_its_dot(parts: list[str]) -> None:
     some = [".".join([*parts, suffix]) for suffix in ("com", "co.uk", "pages.dev")]
     seen = scored(with_look(start=0.0, share=1.0), some, suffix=False)
-    assert np.array_equal(seen.logits[0], seen.logits[1])
-    assert np.array_equal(seen.logits[0], seen.logits[2])
+    # rows of one product may differ in their last bits
+    np.testing.assert_allclose(seen.logits, np.tile(seen.logits[0], (3, 1)), rtol=0, atol=1e-9)
     wanted, _ = BARE.look(some[0], BARE.split(some[0]))
     np.testing.assert_allclose(seen.logits[0], wanted, rtol=0, atol=1e-9)
     overall, scores = ALWAYS.rate_many(some, suffix=False)
-    assert overall[0] == overall[1] == overall[2]
-    assert np.array_equal(scores[0], scores[2])
+    np.testing.assert_allclose(overall, np.full(3, overall[0]), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(scores, np.tile(scores[0], (3, 1)), rtol=0, atol=1e-6)
 
 
 def test_nothing_is_left_of_a_suffix_without_the_suffix() -> None:

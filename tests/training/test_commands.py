@@ -16,7 +16,9 @@ from mlplugin.cli.evaluate import evaluate
 from mlplugin.cli.models import models
 from mlplugin.cli.train import train
 from mlplugin.errors import MlpluginError, UsageError
+from mlplugin.model import load, shipped
 from mlplugin.training import run as runs
+from tests.support.models import variant
 from tests.training.conftest import SMALL
 
 
@@ -52,6 +54,56 @@ def test_train_then_evaluate(
     (out / "weights.safetensors").write_bytes(b"short")
     listed = CliRunner().invoke(models, ["--models", str(out.parent), "--format", "jsonl"])
     assert "weights.safetensors" in json.loads(listed.stdout)["error"]
+
+
+def test_models_are_measured_on_the_same_names_before_one_is_promoted(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the weights of the tests: what is measured is what counts here, and who is asked."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    kept = ["--data", str(tmp_path / "home" / "mlplugin")]
+    asked = ["--data", str(labelled), "--format", "jsonl"]
+    first, second = (str(variant(tmp_path, version)) for version in ("1.0", "2.0"))
+    done = CliRunner().invoke(evaluate, asked)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines()[0] == (
+        f"measuring model {load().version} in {shipped()}, the shipped one"
+    )
+    done = CliRunner().invoke(models, ["promote", first, "--force", *kept])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(models, ["promote", second, *kept])
+    assert "nothing was measured of it" in str(done.exception)
+    done = CliRunner().invoke(models, ["promote", second, "--names", str(labelled), *kept])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines()[-1] == "2.0 is in use in place of 1.0"
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["change"] for row in rows} <= {"same", None}
+    done = CliRunner().invoke(evaluate, asked)
+    place = tmp_path / "home" / "mlplugin"
+    assert done.stderr.splitlines()[0] == (
+        f"measuring model 2.0 in {place / 'models' / '2.0'}, promoted in {place}"
+    )
+
+
+@pytest.mark.parametrize("text", ["[]", "[" * 100_000, '{"recipe": []}', '{"model": [], "x": 1}'])
+def test_a_model_with_strange_metrics_is_measured(
+    text: str, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlplugin.cli.main import main
+
+    place = variant(tmp_path, "1.0")
+    (place / "metrics.json").write_text(text)
+    arguments = ["evaluate", "--model", str(place), "--data", str(labelled), "--format", "jsonl"]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    first, *others = captured.err.splitlines()
+    assert first == f"measuring model 1.0 in {place}, named with --model"
+    assert f"{place} tells no recipe: hold-outs are fitted by the usual one" in others
+    assert len(captured.out.splitlines()) > 5
+    assert main([*arguments, "--card"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("mlplugin: ")
+    assert "metrics.json" in line
 
 
 def test_a_stream_to_follow_and_an_interrupt(
@@ -97,6 +149,11 @@ def test_mistakes_are_one_line_each(
         ([*good, "--out", str(tmp_path / "file" / "model")], "beside which you may write"),
         ([*good, *out, "--progress", str(tmp_path / "file" / "x")], "--progress"),
         (["train", "--data", str(tmp_path / "data"), *out], "the columns are not"),
+        ([*good, *out, "--version", "../evil"], "the version '../evil' cannot name a directory"),
+        ([*good, *out, "--version", ""], "the version '' cannot name"),
+        ([*good, *out, "--version", "current"], "cannot name a directory"),
+        ([*good, *out, "--version", "1" * 65], "of 1 to 64 letters"),
+        ([*good, *out, "--version", "2026.12.0\n"], "cannot name a directory"),
     ):
         assert main(arguments) == 2
         error = capsys.readouterr().err.splitlines()[-1]

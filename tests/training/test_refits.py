@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -12,13 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from mlplugin.cli.evaluate import evaluate
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.training import evaluation, listing, refits, run
+from mlplugin.training import evaluation, holdouts, listing, preparation, refits, run
 from mlplugin.training.evaluation import Request
+from mlplugin.training.fit import Recipe
 from tests.e2e.system import until
 from tests.training.conftest import SMALL
 
@@ -43,7 +46,7 @@ def report(labelled: Path, model: Path, tmp_path_factory: pytest.TempPathFactory
     chosen = ["--holdout", "domains", "--seeds", "2", "--format", "jsonl"]
     done = CliRunner().invoke(evaluate, [*arguments, *chosen])
     assert done.exit_code == 0, done.output
-    assert "hold-out 2 of 2: domains, seed 2" in done.stderr
+    assert "fit 2 of 2: domains, seed 2" in done.stderr
     assert "min to go" in done.stderr
     chosen = ["--holdout", "sources", "--format", "jsonl"]
     done = CliRunner().invoke(evaluate, [*arguments, *chosen])
@@ -110,8 +113,8 @@ def test_a_report_is_gone_on_with(
     shutil.copy(report, copy)
     fitted: list[str] = []
 
-    def fit(_ready: Any, part: Any, recipe: Any, _tell: Any) -> dict[str, Any]:
-        fitted.append(f"{part.label}, seed {recipe.seed}")
+    def fit(_ready: Any, parts: Any, recipe: Any, _tell: Any) -> list[dict[str, Any]]:
+        fitted.extend(f"{part.label}, seed {recipe.seed}" for part in parts)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(refits, "fitted_without", fit)
@@ -140,7 +143,32 @@ def test_several_at_a_time_measure_the_same(
     expected = json.loads(report.read_text())["holdouts"]["fits"]
     assert list(fits) == ["domains, seed 1", "domains, seed 2"]
     assert fits == {key: expected[key] for key in fits}
-    assert any(line.startswith("hold-out 2 of 2: domains, seed") for line in told)
+    assert any(line.startswith("fit 2 of 2: domains, seed") for line in told)
+
+
+def test_generators_and_feeds_may_be_held_out_at_once() -> None:
+    nothing = np.zeros(0, np.bool_)
+
+    def pairs(*names: str) -> list[tuple[int, ...]]:
+        return holdouts.pairs([holdouts.Part(name, name, nothing, nothing, []) for name in names])
+
+    assert pairs("domains", "families", "word list", "dates", "source a", "source b", "odd") == [
+        (0,), (1, 3), (2, 4), (6, 5),
+    ]  # fmt: skip
+    assert pairs("families", "families", "dates") == [(0, 2), (1,)]
+    assert pairs("source a", "source b") == [(0,), (1,)]
+    assert pairs() == []
+
+
+def test_each_is_measured_on_its_own(labelled: Path) -> None:
+    """By one fit that misses both, which the report tells of."""
+    ready = preparation.prepare(labelled, quiet)
+    first, second = itertools.islice(holdouts.sources(ready), 2)
+    found = refits.fitted_without(ready, [first, second], QUICK, quiet)
+    assert [one["part"] for one in found] == [first.name, second.name]
+    assert [one["beside"] for one in found] == [second.told, first.told]
+    assert found[0]["trained"] == found[1]["trained"]
+    assert all(one["names_tested"] > 0 for one in found)
 
 
 def test_an_interrupt_ends_all_of_them_at_once(labelled: Path, model: Path, tmp_path: Path) -> None:
@@ -150,9 +178,9 @@ import time
 from pathlib import Path
 from mlplugin.training import evaluation, refits
 
-def slowly(ready, part, recipe, tell):
+def slowly(ready, parts, recipe, tell):
     with open({str(tmp_path / "begun")!r}, "a") as out:
-        print(part.label, recipe.seed, file=out)
+        print(parts[0].label, recipe.seed, file=out)
     time.sleep(300)
 
 refits.fitted_without = slowly
@@ -192,6 +220,38 @@ def test_no_other_file_is_overwritten(labelled: Path, model: Path, tmp_path: Pat
     assert path.read_text() == '{"mine": 1}'
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "1", "{", "[" * 100_000, "{}", '{"recipe": []}', '{"recipe": {"passes": "many"}}',
+        '{"recipe": {"weights": [1]}}', '{"recipe": {"rate": null}}', '{"recipe": {"seed": true}}',
+    ],
+)  # fmt: skip
+def test_metrics_that_tell_no_recipe(text: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "metrics.json").write_text(text)
+    assert evaluation.recipe_of(tmp_path, None, said.append) == Recipe()
+    assert said == [f"{tmp_path} tells no recipe: hold-outs are fitted by the usual one"]
+    assert evaluation.recipe_of(tmp_path, 7, quiet) == Recipe(passes=7)
+
+
+def test_a_recipe_that_is_told(tmp_path: Path) -> None:
+    told = {"recipe": {"passes": 5, "rate": 1, "of another version": [], "weights": {"a": 2}}}
+    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    found = evaluation.recipe_of(tmp_path, None, lambda _: pytest.fail("it is told"))
+    assert (found.passes, found.rate, found.weights) == (5, 1, {"a": 2})
+
+
+@pytest.mark.parametrize("text", ["[]", "[" * 100_000, '{"recipe": [], "holdout": 1}'])
+def test_no_card_from_strange_metrics(text: str, model: Path, report: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / "metrics.json").write_text(text)
+    with pytest.raises(UsageError, match=r"metrics\.json .* again"):
+        run.add(folder, json.loads(report.read_text()))
+    assert (folder / "metrics.json").read_text() == text
+
+
 def test_the_card_tells_of_hold_outs(model: Path, report: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
@@ -209,6 +269,31 @@ def test_the_card_tells_of_hold_outs(model: Path, report: Path, tmp_path: Path) 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     run.add(folder, measured)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_hold_outs_that_were_there_before_stay(model: Path, report: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    measured = json.loads(report.read_text())
+
+    def of(report: dict[str, Any], name: str) -> dict[str, Any]:
+        section = report["holdouts"]
+        chosen = {
+            "fits": {key: fit for key, fit in section["fits"].items() if fit["part"] == name},
+            "summary": {name: section["summary"][name]},
+        }
+        return report | {"holdouts": section | chosen}
+
+    for name in ("domains", "source tweetfeed"):
+        run.add(folder, of(measured, name))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert list(metrics["holdouts"]["summary"]) == ["domains", "source tweetfeed"]
+    assert {entry["measured_on"] for entry in metrics["goals"]} >= {"domains"}
+    other = of(measured, "source tweetfeed")
+    other["holdouts"]["recipe"] = other["holdouts"]["recipe"] | {"passes": 9}
+    run.add(folder, other)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert list(metrics["holdouts"]["summary"]) == ["source tweetfeed"]  # of the other recipe
 
 
 def test_a_report_of_other_weights_is_refused(model: Path, report: Path, tmp_path: Path) -> None:

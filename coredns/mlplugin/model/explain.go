@@ -110,8 +110,10 @@ func (m *Model) firstParts(p Parts, threat int) []part {
 // slopes is how much the logit of a threat grows with each of the network's inputs, with
 // the hidden units that are active at this name.
 func (m *Model) slopes(p Parts, threat int) []float64 {
-	var f features
-	m.pool(p, &f)
+	r := rooms.Get().(*room)
+	defer rooms.Put(r)
+	f := &r.features
+	m.pool(p, f, &r.space)
 	inputs := len(regions) * m.dimensions
 	slopes := make([]float64, inputs)
 	for i := range m.blocks {

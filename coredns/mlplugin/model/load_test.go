@@ -63,6 +63,7 @@ var refusals = map[string]struct {
 	says  []string
 }{
 	"another format":          {set("format", 1), []string{"config.json", "format 1", "version of mlplugin"}},
+	"a later format":          {set("format", knownFormat+1), []string{"config.json", "is not known", "use a matching version of mlplugin"}},
 	"no format":               {unset("format"), []string{"format is missing"}},
 	"format of another kind":  {set("format", "2"), []string{"format is of the wrong kind"}},
 	"no version":              {unset("version"), []string{"version is missing"}},

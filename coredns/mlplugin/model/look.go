@@ -74,9 +74,9 @@ type seen struct {
 }
 
 // score looks at a name for the second time. It does not allocate.
-func (l *look) score(p Parts, out *Scores) {
+func (l *look) score(p Parts, out *Scores, r *room) {
 	var logits [verdict.ThreatCount]float64
-	l.logits(p, &logits)
+	l.logits(p, &logits, r)
 	for t, logit := range logits {
 		out.Logits[t] = (1-l.share)*out.Logits[t] + l.share*logit
 	}
@@ -85,10 +85,9 @@ func (l *look) score(p Parts, out *Scores) {
 }
 
 // logits is the network.
-func (l *look) logits(p Parts, out *[verdict.ThreatCount]float64) {
-	var room text
-	var active seen
-	n := l.see(l.symbols(p, &room), &active)
+func (l *look) logits(p Parts, out *[verdict.ThreatCount]float64, r *room) {
+	active := &r.active
+	n := l.see(l.symbols(p, &r.text), active)
 	filters, values := active.filters[:n], active.values[:n]
 	*out = l.skip.sum(filters, values)
 	for i := range l.hidden {
@@ -105,8 +104,9 @@ func (l *look) logits(p Parts, out *[verdict.ThreatCount]float64) {
 // ending is the part of a name that the second look sees.
 func (l *look) ending(p Parts) string { return p.name[max(len(p.name)-l.longest, 0):] }
 
-// symbols writes the symbols of a name's end into a room that is all zero.
+// symbols writes the symbols of a name's end into the room for them.
 func (l *look) symbols(p Parts, room *text) []uint8 {
+	*room = text{}
 	name, half := l.ending(p), l.window/2
 	cut := len(p.name) - len(name)
 	label := 0

@@ -143,19 +143,25 @@ func (m *Model) Reputed(p Parts) bool {
 // Judge gives the verdict on a canonical name by what the model directory and the registries of
 // special names know: special names, reputation, network. It does not allocate.
 func (m *Model) Judge(qname string) verdict.Verdict {
-	if _, special := Special(qname); special {
-		return verdict.Verdict{Source: verdict.Allowlist}
-	}
+	v, _ := m.JudgeAndSplit(qname)
+	return v
+}
+
+// JudgeAndSplit is Judge, and tells the registered domain, empty for none.
+func (m *Model) JudgeAndSplit(qname string) (v verdict.Verdict, domain string) {
 	parts := m.Split(qname)
-	if parts.Label == "" {
-		return verdict.Verdict{Source: verdict.Allowlist}
+	_, special := Special(qname)
+	switch {
+	case special || parts.Label == "":
+		v.Source = verdict.Allowlist
+	case m.Reputed(parts):
+		v.Source = verdict.Reputation
+	default:
+		var scores Scores
+		m.Score(parts, &scores)
+		v = m.verdict(&scores)
 	}
-	if m.Reputed(parts) {
-		return verdict.Verdict{Source: verdict.Reputation}
-	}
-	var scores Scores
-	m.Score(parts, &scores)
-	return m.verdict(&scores)
+	return v, parts.RegisteredDomain
 }
 
 // verdict holds the score to the thresholds.

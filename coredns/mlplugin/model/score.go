@@ -23,21 +23,21 @@ type features struct {
 
 // Score runs the network on a name that Split took apart. It does not allocate.
 func (m *Model) Score(p Parts, out *Scores) {
-	var f features
-	m.pool(p, &f)
-	m.logits(p, &f, &out.Logits)
+	r := rooms.Get().(*room)
+	defer rooms.Put(r)
+	m.pool(p, &r.features, &r.space)
+	m.logits(p, &r.features, &out.Logits)
 
 	out.First = min(max(m.scale.overall.at(m.scale.rate(out)), 0), highestScore)
 	out.Overall = out.First
 	if out.First >= m.look.from {
-		m.look.score(p, out)
+		m.look.score(p, out, r)
 	}
 }
 
 // pool turns the regions into sums of table rows.
-func (m *Model) pool(p Parts, f *features) {
-	var space workspace
-	f.first = -1
+func (m *Model) pool(p Parts, f *features, space *workspace) {
+	*f = features{first: -1}
 	for region, text := range [...]string{p.Subdomain, p.Label, p.Suffix} {
 		if text == "" {
 			continue
@@ -45,7 +45,7 @@ func (m *Model) pool(p Parts, f *features) {
 		if f.first < 0 {
 			f.first = region
 		}
-		n := m.table.sum(token(text, &space.token), region, &space)
+		n := m.table.sum(token(text, &space.token), region, space)
 		bag, linear := m.table.counts.of(n)
 		x := f.x[region*m.dimensions : (region+1)*m.dimensions]
 		for d := range x {

@@ -31,10 +31,11 @@ func (m *Model) Split(qname string) Parts {
 	if qname == "." || qname == "" {
 		return Parts{Suffix: qname, name: qname}
 	}
-	var starts [maxLabels]int32
-	var hashes [maxLabels]uint64
-	n := labelStarts(qname, &starts)
-	hashTails(qname, starts[:n], &hashes)
+	r := rooms.Get().(*room)
+	defer rooms.Put(r)
+	starts, hashes := &r.starts, &r.hashes
+	n := labelStarts(qname, starts)
+	hashTails(qname, starts[:n], hashes)
 
 	suffix, slot := m.match(hashes[:n])
 	parts := Parts{Suffix: qname[starts[suffix]:], name: qname, rule: int32(slot + 1)}
@@ -84,6 +85,7 @@ func (m *Model) match(hashes []uint64) (suffix, slot int) {
 // have, only the last are told apart.
 func labelStarts(name string, starts *[maxLabels]int32) int {
 	n := 1
+	starts[0] = 0
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
 		case '\\':

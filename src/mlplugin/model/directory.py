@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,8 +66,18 @@ def shipped() -> Path:
     for folder in (package / "models", package.parents[1] / "models"):
         found = [path.parent for path in folder.glob(f"*/{CONFIG_FILE}")]
         if found:
-            return max(found, key=lambda path: _version_key(path.name))
+            return max(found, key=lambda path: version_key(path.name))
     raise ModelError("no model comes with this installation; name one with --model DIR")
+
+
+def created(path: Path) -> str | None:
+    """Give the time that a model directory carries, RFC 3339 in UTC; None if it tells none."""
+    try:
+        told = json.loads(_bytes(path / CONFIG_FILE))
+    except (ModelError, ValueError, RecursionError):
+        return None
+    time = told.get("created") if isinstance(told, dict) else None
+    return time if isinstance(time, str) else None
 
 
 def read(path: Path) -> Contents:
@@ -89,7 +100,7 @@ def read(path: Path) -> Contents:
     return Contents(settings, _tensors(weights, settings, place), hashlib.sha256(raw).hexdigest())
 
 
-def _version_key(name: str) -> list[tuple[int, int, str]]:
+def version_key(name: str) -> list[tuple[int, int, str]]:
     """Order versions part by part, numbers as numbers and before words."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in name.split(".")]
 

@@ -22,9 +22,17 @@ def decompose(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> 
         regions: of this one name.
         found: what the scorer made of it.
     """
+    strongest = every(parts, scorer, regions, found)[:LISTED]
+    left = float(found.logits[0, int(found.lead[0])])
+    left -= math.fsum(reason.weight for reason in strongest)
+    return [*strongest, Reason("rest", "rest", left)]
+
+
+def every(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> list[Reason]:
+    """Give all parts of that logit but its constant, strongest first; see ``decompose``."""
     reasons = _first_look(parts, scorer, regions, found)
-    lead = int(found.lead[0])
     if found.again[0]:
+        lead = int(found.lead[0])
         reasons = [replace(part, weight=part.weight * (1 - scorer.share)) for part in reasons]
         qname = ".".join(part for part in parts if part)
         windows = scorer.look.windows(qname, *regions[:3], lead)
@@ -33,9 +41,7 @@ def decompose(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> 
             for under, weight in windows.items()
         ]
     reasons.sort(key=lambda reason: (-abs(reason.weight), reason.text))
-    strongest = reasons[:LISTED]
-    left = float(found.logits[0, lead]) - math.fsum(reason.weight for reason in strongest)
-    return [*strongest, Reason("rest", "rest", left)]
+    return reasons
 
 
 def _first_look(parts: Parts, scorer: Scorer, regions: Regions, found: Scored) -> list[Reason]:

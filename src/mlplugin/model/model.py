@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from mlplugin.model import directory
 from mlplugin.model.batch import Batch, pack
 from mlplugin.model.directory import Contents, Floats
-from mlplugin.model.explain import decompose
+from mlplugin.model.explain import decompose, every
+from mlplugin.model.letters import spread
 from mlplugin.model.scoring import Regions, Scored, Scorer
+from mlplugin.model.settings import Thresholds
 from mlplugin.model.split import (
     SPECIAL_HASH,
     Parts,
@@ -39,7 +41,8 @@ def load(path: Path | None = None) -> Model:
     Raises:
         ModelError: if it is missing, damaged, or of another format.
     """
-    return Model(directory.read(path or directory.shipped()))
+    place = path or directory.shipped()
+    return Model(directory.read(place), place)
 
 
 class Model:
@@ -49,8 +52,9 @@ class Model:
     takes it as people write it, and raises InvalidNameError if it is none.
     """
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: Contents, place: Path | None = None) -> None:
         self._settings, self._tensors, self._sha256 = contents
+        self._place = place
         self._scorer = Scorer(self._settings, self._tensors)
 
     @property
@@ -62,6 +66,16 @@ class Model:
     def sha256(self) -> str:
         """The SHA-256 of ``config.json`` in hex, which identifies the model."""
         return self._sha256
+
+    @property
+    def place(self) -> Path | None:
+        """The directory that it was read from, if it was read from one."""
+        return self._place
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The scores from which a name is suspicious or malicious."""
+        return self._settings.thresholds
 
     def judge(self, name: str) -> Verdict:
         """Judge a name, without reasons."""
@@ -136,15 +150,35 @@ class Model:
         qname = canonical(name)
         batch, splits = self._split([qname])
         parts = _parts(qname, batch, splits)
+        known = self._known(qname, parts, splits)
+        if known is not None:
+            return [known]
+        regions = _regions(batch, splits)
+        return decompose(parts, self._scorer, regions, self._scorer.score(regions))
+
+    def letters(self, name: str) -> list[float] | None:
+        """Give what each character of a canonical name adds to the logit of the threat that leads.
+
+        None where it is not the network that decided.
+        """
+        qname = canonical(name)
+        batch, splits = self._split([qname])
+        parts = _parts(qname, batch, splits)
+        if self._known(qname, parts, splits) is not None:
+            return None
+        regions = _regions(batch, splits)
+        return spread(parts, every(parts, self._scorer, regions, self._scorer.score(regions)))
+
+    def _known(self, qname: str, parts: Parts, splits: Splits) -> Reason | None:
+        """What decides before the network is asked, if something does."""
         rule = special_rule(qname)
         if rule is None and parts.registered_domain is None:
             rule = f"public suffix {qname}"
         if rule is not None:
-            return [Reason("list", rule, 0.0)]
+            return Reason("list", rule, 0.0)
         if find(self._tensors.reputation, splits.domain)[0] >= 0:
-            return [Reason("reputation", parts.registered_domain or qname, 0.0)]
-        regions = _regions(batch, splits)
-        return decompose(parts, self._scorer, regions, self._scorer.score(regions))
+            return Reason("reputation", parts.registered_domain or qname, 0.0)
+        return None
 
     def _score_many(self, names: Sequence[str], suffix: bool) -> Iterator[Scored]:
         for block in _blocks(names):

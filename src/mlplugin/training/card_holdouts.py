@@ -17,7 +17,8 @@ _TITLES = {
 }
 _TOLD = {
     "domains": "Without another tenth of all registered domains, which neither the fit nor the "
-    "calibration nor reputation knows.",
+    "calibration knows; reputation is that of the popularity lists, as when a model ships, and "
+    "of the feeds that are left.",
     "families": "Every generator missing once, with its offspring and with the generated names "
     "of which no family is known.",
     "word list": "Without one word list of each generator that has several, and without names of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Request:
         jobs: how many of these fits at a time.
         report: where everything goes, after each part; one of the same model, data and recipe
             is gone on with.
+        paired: whether generators and feeds are held out in the same fits.
     """
 
     model: Path
@@ -54,6 +55,7 @@ class Request:
     passes: int | None = None
     report: Path | None = None
     jobs: int = 1
+    paired: bool = False
 
 
 def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[
         OSError: if the report cannot be written.
     """
     judge, model = judge_of(request.model), identity(request.model)
-    recipe = recipe_of(request.model, request.passes)
+    recipe = recipe_of(request.model, request.passes, tell)
     wanted = {"model": model, "data": digests(datasets.labelled_files(request.data))}
     before = _before(request.report, wanted, recipe)
     tell(f"reading {request.data}")
@@ -85,7 +87,7 @@ def evaluate(request: Request, tell: preparation.Tell = lambda _: None) -> dict[
 
     keep(before)
     if request.kinds:
-        plan = refits.Plan(request.kinds, request.seeds, recipe, request.jobs)
+        plan = refits.Plan(request.kinds, request.seeds, recipe, request.jobs, request.paired)
         refits.run(ready, plan, before, keep, tell)
     return report
 
@@ -123,15 +125,35 @@ def identity(folder: Path) -> dict[str, str]:
     }
 
 
-def recipe_of(folder: Path, passes: int | None) -> Recipe:
-    """The recipe that a model directory tells of, the usual one if it tells of none."""
-    try:
-        told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError):
-        told = {}
-    names = {field.name for field in fields(Recipe)}
-    recipe = Recipe(**{name: value for name, value in told.items() if name in names})
+def recipe_of(folder: Path, passes: int | None, tell: preparation.Tell) -> Recipe:
+    """The recipe that a model directory tells of; the usual one, said so, if it tells of none."""
+    told = _told(folder / "metrics.json")
+    if told is None:
+        tell(f"{folder} tells no recipe: hold-outs are fitted by the usual one")
+    recipe = Recipe(**(told or {}))
     return recipe if passes is None else replace(recipe, passes=passes)
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    """The values of a recipe that a file of metrics has, None if it has none of the right kinds."""
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    told = metrics.get("recipe") if isinstance(metrics, dict) else None
+    if not isinstance(told, dict):
+        return None
+    usual = asdict(Recipe())
+    known = {name: value for name, value in told.items() if name in usual}
+    return known if all(_fits(value, usual[name]) for name, value in known.items()) else None
+
+
+def _fits(value: object, usual: object) -> bool:
+    """Whether a value is of the kind of the usual one."""
+    if isinstance(usual, dict):
+        return isinstance(value, dict) and all(_fits(part, 1.0) for part in value.values())
+    kinds = (int, float) if isinstance(usual, float) else (int,)
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _before(path: Path | None, wanted: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
@@ -144,11 +166,12 @@ def _before(path: Path | None, wanted: dict[str, Any], recipe: Recipe) -> dict[s
         same = all(report[key] == value for key, value in wanted.items())
         section: dict[str, Any] = report["holdouts"]
         same &= section["recipe"] == refits.plain(recipe)
-    except (ValueError, KeyError, TypeError) as error:
+        before = {**section, "summary": summary.of(section["fits"])} if same else empty
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{path} is there and no report of an evaluation; name another file"
         ) from error
-    return {**section, "summary": summary.of(section["fits"])} if same else empty
+    return before
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

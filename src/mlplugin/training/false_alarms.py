@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlplugin.training import intervals, measure
+from mlplugin.service import intervals
+from mlplugin.training import measure
 from mlplugin.training.measure import CLEAN, QUERIED, Mask, Set, Subject, share
 
 SUSPICIOUS, MALICIOUS = "suspicious or worse", "malicious"

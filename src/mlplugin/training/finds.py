@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlplugin.training import intervals, measure
+from mlplugin.service import intervals
+from mlplugin.training import measure
 from mlplugin.training.datasets import THREATS
 from mlplugin.training.false_alarms import MALICIOUS, SUSPICIOUS
 from mlplugin.training.measure import CLEAN, RATES, Floats, Judged, Mask, Set, Subject, share

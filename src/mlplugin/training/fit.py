@@ -72,7 +72,7 @@ def samples(
     """
     benign = rows[data.target[rows] == BENIGN]
     families, heads = invented.families(
-        recipe.seed, recipe.invented_families, recipe.invented_each, _stock(data, splits, benign)
+        recipe.seed, recipe.invented_families, recipe.invented_each, stock(data, splits, benign)
     )
     plain = data.of_file("benign_popular")[benign] & (splits.label_at[benign] == 0)
     domains = _some(data.names, benign[plain], 20_000, recipe.seed)
@@ -115,7 +115,7 @@ def _some(names: Names, rows: NDArray[np.int64], count: int, seed: int) -> list[
     return names.take(rows[chosen]).texts()
 
 
-def _stock(data: Labelled, splits: Splits, benign: NDArray[np.int64]) -> invented.Words:
+def stock(data: Labelled, splits: Splits, benign: NDArray[np.int64]) -> invented.Words:
     """Words that stand between hyphens in benign labels, and the suffixes of all names."""
     words: Counter[str] = Counter()
     starts = data.names.offsets[:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,8 @@ class Part:
         tested: malicious rows to measure on, if their registered domain was not trained on.
         told: what is held out, in words.
         unseen: rows whose registered domain is held out, where it is not the usual tenth.
+        keeps_reputation: whether domains that are held out stay in the popularity lists, which are
+            known of any domain when a model ships and are no part of its fit.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Part:
     tested: Mask
     told: list[str]
     unseen: Mask | None = None
+    keeps_reputation: bool = False
 
 
 def parts(ready: Prepared, kinds: Sequence[str], seed: int) -> Iterator[Part]:
@@ -73,12 +77,26 @@ def parts(ready: Prepared, kinds: Sequence[str], seed: int) -> Iterator[Part]:
         yield from makers[kind]()
 
 
+def pairs(parts: Sequence[Part]) -> list[tuple[int, ...]]:
+    """The numbers of parts that one fit may miss at once: generators beside feeds or dates.
+
+    Neither tells of the other: a fit that misses both learns a little less than it would.
+    """
+    numbers = range(len(parts))
+    generated = [n for n in numbers if parts[n].name in {"families", "word list", "odd"}]
+    listed = [n for n in numbers if parts[n].name.startswith(("dates", "source"))]
+    alone = [n for n in numbers if n not in {*generated, *listed}]
+    both = itertools.zip_longest(generated, listed)
+    return [(n,) for n in alone] + [tuple(n for n in pair if n is not None) for pair in both]
+
+
 def domains(ready: Prepared, seed: int) -> Part:
     """Another tenth of all registered domains, which neither the fit nor the calibration sees."""
     turned = (ready.splits.domain + np.uint64(seed)) * np.uint64(0xD1B54A32D192ED03)
     held = clean.held_out(turned, preparation.UNSEEN_SHARE)
     told = [f"{preparation.UNSEEN_SHARE:.0%} of all registered domains, tenth {seed}"]
-    return Part("domains", "domains", held, held & (ready.data.target != BENIGN), told, held)
+    tested = held & (ready.data.target != BENIGN)
+    return Part("domains", "domains", held, tested, told, held, keeps_reputation=True)
 
 
 def lineage(family: str) -> str:

@@ -8,19 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlplugin.training import ordinary
-from mlplugin.training.calibrate import (
-    Calibration,
-    Curve,
-    Group,
-    calibrate,
-    cross_checked,
-)
+from mlplugin.training.calibrate import Calibration, calibrate, cross_checked
 from mlplugin.training.datasets import BENIGN, THREATS, Labelled, split
 from mlplugin.training.fit import Recipe
 from mlplugin.training.names import Names, from_texts
 from mlplugin.training.preparation import Prepared
 from mlplugin.training.quantise import Look, Network
 from mlplugin.training.suffixes import Rules
+from mlplugin.training.tails import Curve, Group
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,7 +39,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class _Population:
-    """Names with what each of them stands for; see :class:`mlplugin.training.calibrate.Group`."""
+    """Names with what each of them stands for; see :class:`mlplugin.training.tails.Group`."""
 
     names: Names
     weight: Floats

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import multiprocessing
 import signal
@@ -17,9 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlplugin.errors import MlpluginError
-from mlplugin.training import false_alarms, finds, holdouts, measure, summary, write
+from mlplugin.training import (
+    clean,
+    false_alarms,
+    finds,
+    holdouts,
+    measure,
+    pipeline,
+    summary,
+    write,
+)
 from mlplugin.training.datasets import THREATS
 from mlplugin.training.fit import Recipe
 from mlplugin.training.holdouts import Part
@@ -40,12 +49,14 @@ class Plan:
         seeds: how many seeds; the first is that of the recipe.
         recipe: of the model that is judged by these fits.
         jobs: how many fits at a time, in processes of their own.
+        paired: whether generators and feeds are held out in the same fits, which are fewer then.
     """
 
     kinds: Sequence[str]
     seeds: int
     recipe: Recipe
     jobs: int = 1
+    paired: bool = False
 
 
 def run(ready: Prepared, plan: Plan, before: dict[str, Any], keep: Keep, tell: Tell) -> None:
@@ -60,43 +71,50 @@ def run(ready: Prepared, plan: Plan, before: dict[str, Any], keep: Keep, tell: T
     """
     done: dict[str, Any] = dict(before.get("fits", {}))
     tasks = _tasks(ready, plan)
-    left = [task for task in tasks if task.key not in done]
-    if len(left) < len(tasks):
-        tell(f"{len(tasks) - len(left)} of {len(tasks)} hold-outs are done before")
+    keys = [key for task in tasks for key in task.keys]
+    left = [task for task in tasks if not done.keys() >= set(task.keys)]
+    if found := sum(key in done for key in keys):
+        tell(f"{found} of {len(keys)} hold-outs are done before")
     started = time.monotonic()
     with contextlib.closing(_fits(ready, plan, left, tell)) as fits:
-        for count, (task, fit) in enumerate(fits, 1):
-            done[task.key] = fit
+        for count, (task, measured) in enumerate(fits, 1):
+            done = {**dict(zip(task.keys, measured, strict=True)), **done}
             each = (time.monotonic() - started) / count
             tell(
-                f"hold-out {count} of {len(left)}: {task.key}: done, "
+                f"fit {count} of {len(left)}: {' and '.join(task.keys)}: done, "
                 f"{each * (len(left) - count) / 60:.0f} min to go"
             )
-            order = [*(task.key for task in tasks if task.key in done), *done]
+            order = [*(key for key in keys if key in done), *done]
             done = {key: done[key] for key in dict.fromkeys(order)}  # in whatever order they came
             keep({"recipe": plain(plan.recipe), "fits": done, "summary": summary.of(done)})
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A part of the hold-outs of a seed, by its number; who fits it finds its rows again."""
+    """Parts of the hold-outs of a seed, by number, that one fit misses; who fits finds them again.
+
+    What is left out does not hang on what was done before, so that the figures do not either.
+    """
 
     seed: int
-    number: int
-    key: str
+    numbers: tuple[int, ...]
+    keys: tuple[str, ...]
 
 
 def _tasks(ready: Prepared, plan: Plan) -> list[_Task]:
-    return [
-        _Task(seed, number, f"{part.label}, seed {seed}")
-        for seed in range(plan.recipe.seed, plan.recipe.seed + plan.seeds)
-        for number, part in enumerate(holdouts.parts(ready, plan.kinds, seed))
-    ]
+    tasks = []
+    for seed in range(plan.recipe.seed, plan.recipe.seed + plan.seeds):
+        parts = list(holdouts.parts(ready, plan.kinds, seed))
+        numbers = [(number,) for number in range(len(parts))]
+        for chosen in holdouts.pairs(parts) if plan.paired else numbers:
+            keys = tuple(f"{parts[number].label}, seed {seed}" for number in chosen)
+            tasks.append(_Task(seed, chosen, keys))
+    return tasks
 
 
 def _fits(
     ready: Prepared, plan: Plan, tasks: Sequence[_Task], tell: Tell
-) -> Generator[tuple[_Task, dict[str, Any]], None, None]:
+) -> Generator[tuple[_Task, list[dict[str, Any]]], None, None]:
     """What was measured of each task, as it comes: one after the other, or several processes."""
     if plan.jobs == 1:
         for task in tasks:
@@ -136,15 +154,17 @@ def _share(ready: Prepared, plan: Plan) -> None:
     _SHARED.update(ready=ready, plan=plan)
 
 
-def _shared_fit(task: _Task) -> dict[str, Any]:
+def _shared_fit(task: _Task) -> list[dict[str, Any]]:
     return _fit(_SHARED["ready"], _SHARED["plan"], task, lambda _: None)
 
 
-def _fit(ready: Prepared, plan: Plan, task: _Task, tell: Tell) -> dict[str, Any]:
-    parts = holdouts.parts(ready, plan.kinds, task.seed)
-    part = next(itertools.islice(parts, task.number, None))
-    tell(f"{task.key}: without {', '.join(part.told)}")
-    return fitted_without(ready, part, replace(plan.recipe, seed=task.seed), tell)
+def _fit(ready: Prepared, plan: Plan, task: _Task, tell: Tell) -> list[dict[str, Any]]:
+    every = list(holdouts.parts(ready, plan.kinds, task.seed))
+    parts = [every[number] for number in task.numbers]
+    del every
+    for key, part in zip(task.keys, parts, strict=True):
+        tell(f"{key}: without {', '.join(part.told)}")
+    return fitted_without(ready, parts, replace(plan.recipe, seed=task.seed), tell)
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
@@ -153,26 +173,44 @@ def plain(recipe: Recipe) -> dict[str, Any]:
     return result
 
 
-def fitted_without(ready: Prepared, part: Part, recipe: Recipe, tell: Tell) -> dict[str, Any]:
-    """Fit without what a part holds out, measure on it."""
-    rest = holdouts.without(ready, part.dropped)
+def fitted_without(
+    ready: Prepared, parts: Sequence[Part], recipe: Recipe, tell: Tell
+) -> list[dict[str, Any]]:
+    """Fit once without what these parts hold out, and measure on each of them."""
+    dropped = np.any([part.dropped for part in parts], axis=0)
+    rest = holdouts.without(ready, dropped)
     learned = np.zeros(len(ready.data), np.bool_)
-    learned[np.flatnonzero(~part.dropped)[rest.trainable]] = True
+    learned[np.flatnonzero(~dropped)[rest.trainable]] = True
     model = train(rest, rest.trainable, recipe, tell).model
     del rest
-    with tempfile.TemporaryDirectory() as folder:
-        write.write(Path(folder), model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
-        judge = judge_of(Path(folder))
     counts = np.bincount(ready.data.target[learned] + 1, minlength=len(THREATS) + 1)
-    about = holdouts.subject(ready, learned, part.unseen)
-    return {
-        "part": part.name,
-        "seed": recipe.seed,
-        "held_out": part.told,
-        "rows_dropped": int(part.dropped.sum()),
-        "trained": dict(zip(("benign", *THREATS), counts.tolist(), strict=True)),
-        **_measured(judge, about, part.tested),
-    }
+    trained = dict(zip(("benign", *THREATS), counts.tolist(), strict=True))
+    found = []
+    for part in parts:
+        if part.keeps_reputation:
+            model = replace(model, reputation=_as_shipped(ready, part))
+        with tempfile.TemporaryDirectory() as folder:
+            write.write(Path(folder), model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
+            judge = judge_of(Path(folder))
+        beside = [text for other in parts if other is not part for text in other.told]
+        found.append(
+            {
+                "part": part.name,
+                "seed": recipe.seed,
+                "held_out": part.told,
+                **({"beside": beside} if beside else {}),
+                "rows_dropped": int(part.dropped.sum()),
+                "trained": trained,
+                **_measured(judge, holdouts.subject(ready, learned, part.unseen), part.tested),
+            }
+        )
+    return found
+
+
+def _as_shipped(ready: Prepared, part: Part) -> NDArray[np.uint64]:
+    """Reputation as a model has it that ships: of all popularity lists, but of no feed held out."""
+    known = holdouts.without(ready, part.tested).known
+    return clean.best_known(known, pipeline.REPUTATION_VOTES, pipeline.REPUTATION_ROWS)
 
 
 def _measured(judge: measure.Judge, about: measure.Subject, tested: Mask) -> dict[str, Any]:

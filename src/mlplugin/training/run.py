@@ -15,6 +15,7 @@ import numpy as np
 from mlplugin.errors import UsageError
 from mlplugin.training import (
     card,
+    datasets,
     description,
     evaluation,
     false_alarms,
@@ -27,6 +28,7 @@ from mlplugin.training import (
     summary,
     write,
 )
+from mlplugin.training.checkpoint import digests
 from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
 from mlplugin.training.sources import known, split
@@ -79,6 +81,7 @@ def run(order: Order, tell: preparation.Tell) -> dict[str, Any]:
         "model": evaluation.identity(order.out),
         "holdout": {"share_of_registered_domains": preparation.UNSEEN_SHARE},
         "data": description.described(ready),
+        "measured_on": digests(datasets.labelled_files(order.data)),
         "sources": source_rows(ready),
         "recipe": asdict(order.recipe),
         "reputation": {
@@ -115,7 +118,8 @@ def publish(folder: Path, metrics: dict[str, Any]) -> None:
 def add(folder: Path, report: dict[str, Any]) -> None:
     """Put a report of an evaluation into the model directory that it measured.
 
-    What training alone knows stays; what the report lacks, such as traffic, stays too.
+    What training alone knows stays; what the report lacks, such as traffic, stays too, and so do
+    hold-outs that were put there before, if they are of the same recipe and data.
 
     Raises:
         UsageError: if the report is of other weights, or training left no ``metrics.json``.
@@ -124,17 +128,36 @@ def add(folder: Path, report: dict[str, Any]) -> None:
     path = folder / "metrics.json"
     if report["model"] != evaluation.identity(folder):
         raise UsageError(f"{folder} is not the model that was measured; evaluate it again")
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read; train the model again: {error}") from error
+    metrics = told(folder)
     new = {key: value for key, value in report.items() if value and key != "data"}
-    metrics |= {**new, "holdouts": summary.brief(report["holdouts"])}
+    section = summary.brief(report["holdouts"])
     try:
+        if metrics.get("measured_on") == report["data"]:
+            section = summary.added(metrics.get("holdouts"), section)
+        metrics |= {**new, "measured_on": report["data"], "holdouts": section}
+        metrics["goals"] = goals.measured(metrics)
         card.card(metrics)
     except KeyError as error:
         raise UsageError(f"{path} lacks {error} that this version needs; train again") from error
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"{path} holds other than training writes; train again") from error
     publish(folder, metrics)
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """What training wrote down of a model.
+
+    Raises:
+        UsageError: if it is not there, or no JSON object.
+    """
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read; train the model again: {error}") from error
+    if not isinstance(metrics, dict):
+        raise UsageError(f"{path} holds no JSON object; train the model again")
+    return metrics
 
 
 def timestamp() -> str:

@@ -47,6 +47,14 @@ def brief(section: Mapping[str, Any]) -> dict[str, Any]:
     return {"recipe": section["recipe"], "fits": told, "summary": kept}
 
 
+def added(before: Mapping[str, Any] | None, brief: Mapping[str, Any]) -> dict[str, Any]:
+    """Hold-outs of :func:`brief` with those before that it lacks; none of another recipe."""
+    if not before or before["recipe"] != brief["recipe"]:
+        return dict(brief)
+    joined = {key: {**before[key], **brief[key]} for key in ("fits", "summary")}
+    return {"recipe": brief["recipe"], **joined}
+
+
 def _joined(parts: Sequence[Fit]) -> dict[str, Mapping[str, Any]]:
     """All sets of one seed by place, such as ``finds/mal_scam``."""
     found: dict[str, Any] = {}

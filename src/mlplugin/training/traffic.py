@@ -15,7 +15,7 @@ from mlplugin import qname
 from mlplugin.errors import InvalidNameError
 from mlplugin.replay.query import HEADER
 from mlplugin.replay.source import Source
-from mlplugin.training import intervals
+from mlplugin.service import intervals
 from mlplugin.training.datasets import split
 from mlplugin.training.measure import Judge, Levels, share
 from mlplugin.training.names import from_texts

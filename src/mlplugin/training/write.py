@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from mlplugin.training.calibrate import Calibration, Curve
+from mlplugin.training.calibrate import Calibration
 from mlplugin.training.datasets import THREATS
 from mlplugin.training.quantise import Look, Network
 from mlplugin.training.suffixes import Rules
+from mlplugin.training.tails import Curve
 
 FORMAT = 2
 REGIONS = ("subdomain", "label", "suffix")
@@ -37,7 +40,15 @@ class Finished:
     look_from: float
 
 
-def write(folder: Path, model: Finished, version: str, created: str, cutoff: str) -> None:
+def write(
+    folder: Path,
+    model: Finished,
+    version: str,
+    created: str,
+    cutoff: str,
+    *,
+    thresholds: Mapping[str, float] = MappingProxyType(THRESHOLDS),
+) -> None:
     """Write ``config.json`` and the weights; the folder is made if need be.
 
     Raises:
@@ -46,7 +57,7 @@ def write(folder: Path, model: Finished, version: str, created: str, cutoff: str
     folder.mkdir(parents=True, exist_ok=True)
     weights = save(tensors(model))
     (folder / WEIGHTS).write_bytes(weights)
-    config = _config(model, version, created, cutoff)
+    config = _config(model, version, created, cutoff) | {"thresholds": dict(thresholds)}
     digest = hashlib.sha256(weights).hexdigest()
     config["weights"] = {"file": WEIGHTS, "sha256": digest, "bytes": len(weights)}
     write_json(folder / "config.json", config)
@@ -106,7 +117,6 @@ def _config(model: Finished, version: str, created: str, cutoff: str) -> dict[st
             "share": model.look_share,
             **_calibration(model.look_calibration),
         },
-        "thresholds": THRESHOLDS,
     }
 
 

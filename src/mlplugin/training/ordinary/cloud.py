@@ -172,6 +172,10 @@ previews = from_patterns(
     "{w}.okta.com",
     "dev-{n8}.okta.com", "dev-{x16}.eu.auth0.com", "{w}.my.salesforce.com",
     "{x12}.my.salesforce-sites.com",
+    # Developers show their own machine by these every day, and so do crooks.
+    "{h4}-{n1-3}-{n1-3}-{n1-3}-{n1-3}.ngrok-free.app", "{h12}.ngrok-free.app", "{h8}.ngrok.io",
+    "{w}.ngrok.app", "{w}-{w}-{w}-{w}.trycloudflare.com", "{x8}-{n4}.{l3}.devtunnels.ms",
+    "{w}-{w}-{n2}.loca.lt", "{h32}.serveo.net",
     "{w}--c.visualforce.com", "{w}.service-now.com", "dev{n5-6}.service-now.com",
     "{w}.lightning.force.com",
 )  # fmt: skip
