@@ -44,7 +44,7 @@ type rules struct {
 
 // follow gives the action that follows from a ruling: that of its threat, if there is
 // one, else that of its level. People's decisions have actions of their own.
-func (r *rules) follow(ruling ruling) action {
+func (r *rules) follow(ruling *ruling) action {
 	if !ruling.flagged() {
 		return action{}
 	}
@@ -93,8 +93,9 @@ const (
 )
 
 // reply makes the answer that the action puts in place of the real one. owner is where
-// the SOA of a negative answer sits, in presentation form.
-func (a action) reply(state request.Request, owner, reason string) *dns.Msg {
+// the SOA of a negative answer sits, in presentation form. why gives the reason, for those
+// who can be told.
+func (a action) reply(state request.Request, owner string, why func() string) *dns.Msg {
 	m := new(dns.Msg).SetReply(state.Req)
 	m.RecursionAvailable = true
 	switch effect := a.effectFor(state.QType()); effect {
@@ -108,7 +109,7 @@ func (a action) reply(state request.Request, owner, reason string) *dns.Msg {
 	if len(m.Answer) == 0 && m.Rcode != dns.RcodeRefused {
 		m.Ns = []dns.RR{negativeSOA(owner)}
 	}
-	explain(state, m, reason)
+	explain(state, m, why)
 	return m
 }
 
@@ -152,8 +153,9 @@ func negativeSOA(owner string) *dns.SOA {
 
 // explain adds the reason as an Extended DNS Error (RFC 8914), where the client speaks
 // EDNS, and makes the answer fit.
-func explain(state request.Request, m *dns.Msg, reason string) {
+func explain(state request.Request, m *dns.Msg, why func() string) {
 	if state.Req.IsEdns0() != nil {
+		reason := why()
 		opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
 		opt.Option = append(opt.Option, &dns.EDNS0_EDE{
 			InfoCode:  dns.ExtendedErrorCodeBlocked,

@@ -247,7 +247,7 @@ func TestOverrideActions(t *testing.T) {
 		{scam, honeypot, trap},
 	}
 	for i, test := range tests {
-		if got := test.rules.follow(test.ruling); got != test.want {
+		if got := test.rules.follow(&test.ruling); got != test.want {
 			t.Errorf("test %d: %+v, want %+v", i, got, test.want)
 		}
 	}

@@ -22,13 +22,13 @@ func (q *query) appendAlert(b []byte) []byte {
 	b = append(b, " score="...)
 	b = strconv.AppendFloat(b, q.ruling.Score, 'f', 1, 64)
 	b = append(append(b, " source="...), q.ruling.Source.String()...)
-	b = append(append(b, " action="...), q.action.effect.String()...)
+	b = append(append(b, " action="...), q.effect.String()...)
 	b = append(b, " reason="...)
 	b = strconv.AppendQuoteToASCII(b, q.why())
 	b = append(b, " model="...)
 	b = strconv.AppendQuoteToASCII(b, q.snapshot.model.Version())
 	b = append(b, " took="...)
-	b = strconv.AppendFloat(b, q.done.Sub(q.start).Seconds(), 'f', 6, 64)
+	b = strconv.AppendFloat(b, q.took.Seconds(), 'f', 6, 64)
 	return append(b, 's')
 }
 

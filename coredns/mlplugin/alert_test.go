@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/policy"
@@ -16,10 +17,10 @@ import (
 func newQuery(t *testing.T, name string) *query {
 	t.Helper()
 	h, _ := newTestHandler(t, "on malicious nxdomain")
-	q := h.query(t.Context(), question(name))
+	q := newQueryOf(t, h, name)
 	q.decide(t.Context())
-	q.done = q.start.Add(123 * time.Microsecond)
-	return &q
+	q.took = 123 * time.Microsecond
+	return q
 }
 
 func TestAlert(t *testing.T) {
@@ -114,5 +115,41 @@ func TestAlertNamesTypes(t *testing.T) {
 	q.qtype = dns.TypeHTTPS
 	if line := string(q.appendAlert(nil)); !strings.Contains(line, " qtype=HTTPS ") {
 		t.Error(line)
+	}
+}
+
+// explaining counts how often it is asked for reasons.
+type explaining struct {
+	*fakeModel
+	asked int
+}
+
+func (m *explaining) Explain(name string, v verdict.Verdict) []verdict.Reason {
+	m.asked++
+	return m.fakeModel.Explain(name, v)
+}
+
+// TestReasonsAreWorkedOutOnce: also where the name is the target of aliases.
+func TestReasonsAreWorkedOutOnce(t *testing.T) {
+	h, record := newTestHandler(t, "on malicious nxdomain", test.CNAME("www.example.com. 60 IN CNAME evil.example.com."))
+	m := &explaining{fakeModel: newFakeModel()}
+	h.swap(func(s *snapshot) { s.model = m })
+	const reason = "model 1.0.0 dga score 41.2: label:^ev +2.5, suffix:com +0.5"
+	for range 3 {
+		for name, want := range map[string]string{
+			"evil.example.com.": reason, "www.example.com.": "alias target evil.example.com: " + reason,
+		} {
+			ask(t, h, name, dns.TypeA)
+			if got := record.last(t).Reason; got != want {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+	if m.asked != 1 {
+		t.Errorf("worked out %d times", m.asked)
+	}
+	h.swap(func(*snapshot) {})
+	if ask(t, h, "evil.example.com.", dns.TypeA); m.asked != 2 {
+		t.Errorf("worked out %d times, of which one for another policy", m.asked)
 	}
 }

@@ -1,6 +1,7 @@
 package mlplugin
 
 import (
+	"context"
 	"net"
 	"net/netip"
 
@@ -22,9 +23,8 @@ const (
 // answerJudge looks through the answer to one query for something worse than the
 // ruling on its question.
 type answerJudge struct {
-	query *query
-	// rule rules on an alias target.
-	rule    func(name string) ruling
+	ctx     context.Context
+	query   *query
 	targets int
 	// worst is the ruling so far, and where says what it is about.
 	worst ruling
@@ -33,11 +33,10 @@ type answerJudge struct {
 	name string
 }
 
-// judgeAnswer says how bad the answer is, never better than the question was.
-func (q *query) judgeAnswer(res *dns.Msg, rule func(string) ruling) answerJudge {
-	j := answerJudge{query: q, rule: rule, worst: q.ruling, name: q.name}
-	if q.ruling.permitted() {
-		return j
+// judge finds how bad the answer is, never better than the question was.
+func (j *answerJudge) judge(res *dns.Msg) {
+	if j.worst.permitted() {
+		return
 	}
 	for _, record := range res.Answer {
 		if j.worst.Level == verdict.Malicious {
@@ -58,7 +57,6 @@ func (q *query) judgeAnswer(res *dns.Msg, rule func(string) ruling) answerJudge 
 			j.address(rr.AAAA)
 		}
 	}
-	return j
 }
 
 // service judges what an SVCB or HTTPS record points to.
@@ -87,7 +85,9 @@ func (j *answerJudge) target(presentation string) {
 		return
 	}
 	j.targets++
-	if r := j.rule(name); r.Level > j.worst.Level {
+	r := j.query.rule(j.ctx, name)
+	targetLookups[r.lookup].Add(1)
+	if r.Level > j.worst.Level {
 		j.worst, j.name, j.where = r, name, "alias target "+name
 	}
 }
@@ -99,12 +99,7 @@ func (j *answerJudge) address(ip net.IP) {
 		return
 	}
 	address = address.Unmap()
-	switch side, rule := j.query.snapshot.lists.MatchAddr(address); side {
-	case policy.Allowed:
-		return
-	case policy.Denied:
-		j.worst = denied()
-		j.where = "address " + address.String() + " in " + rule.String()
+	if j.query.snapshot.lists.HaveAddrs() && j.listed(address) {
 		return
 	}
 	if j.worst.Level < verdict.Suspicious && j.rebinds(address) {
@@ -115,20 +110,39 @@ func (j *answerJudge) address(ip net.IP) {
 	}
 }
 
+// listed says whether an address is on a list, and what follows.
+func (j *answerJudge) listed(address netip.Addr) bool {
+	side, rule := j.query.snapshot.lists.MatchAddr(address)
+	if side == policy.Denied {
+		j.worst = denied()
+		j.where = "address " + address.String() + " in " + rule.String()
+	}
+	return side != policy.None
+}
+
 // nat64 is the prefix under which IPv6-only networks reach IPv4 (RFC 6052).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // rebinds says whether the address lets a stranger's name reach into this network.
 // 0.0.0.0 and :: are how other resolvers block.
 func (j *answerJudge) rebinds(address netip.Addr) bool {
+	if !j.query.ruling.strange() {
+		return false
+	}
 	if nat64.Contains(address) {
 		b := address.As16()
 		address = netip.AddrFrom4([4]byte(b[12:]))
 	}
-	private := address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast()
-	if !private || !j.query.ruling.strange() {
+	if !address.IsPrivate() && !address.IsLoopback() && !address.IsLinkLocalUnicast() {
 		return false
 	}
+	return j.reachesInside(address)
+}
+
+// reachesInside says whether nobody has a reason to give the private address.
+//
+//go:noinline
+func (j *answerJudge) reachesInside(address netip.Addr) bool {
 	if address.Is4() && address.IsLoopback() && j.query.snapshot.asksListOperator(j.query.name) {
 		return false
 	}

@@ -188,11 +188,11 @@ func TestManyTargetsEndSoon(t *testing.T) {
 		answers = append(answers, test.CNAME("www.example.com. 60 IN CNAME a.example.com."))
 	}
 	h, _ := newTestHandler(t, "", answers...)
-	asked := 0
-	q := &query{handler: h, snapshot: h.snapshot.Load(), name: "www.example.com"}
-	q.judgeAnswer(&dns.Msg{Answer: answers}, func(string) ruling { asked++; return ruling{} })
-	if asked != maxTargets {
-		t.Errorf("%d targets were judged", asked)
+	q := newQueryOf(t, h, "www.example.com")
+	hits, misses := lookedUp(t)
+	q.decideAnswer(t.Context(), &dns.Msg{Answer: answers})
+	if nowHits, nowMisses := lookedUp(t); nowHits-hits+nowMisses-misses != maxTargets {
+		t.Errorf("%v targets were judged", nowHits-hits+nowMisses-misses)
 	}
 }
 

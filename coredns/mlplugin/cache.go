@@ -41,33 +41,43 @@ func (c *cache) put(hash, value uint64) {
 }
 
 // A ruling is packed as, from the lowest bit: 1 (so that nothing packs to 0), level 2,
-// threat 3, source 3, step 3, second of its making 20, score 32.
+// threat 3, source 3, step 3, disputed 1, second of its making 19, length of the registered
+// domain 8, score 24.
 const (
 	levelShift  = 1
 	threatShift = levelShift + 2
 	sourceShift = threatShift + 3
 	stepShift   = sourceShift + 3
-	bornShift   = stepShift + 3
-	scoreShift  = 32
+	disputeBit  = stepShift + 3
+	bornShift   = disputeBit + 1
+	domainShift = bornShift + 19
+	scoreShift  = domainShift + 8
 
-	bornMask = 1<<20 - 1
+	bornMask = 1<<19 - 1
+	// longDomain stands for a length that has no room: the name is to be split again.
+	longDomain = 1<<8 - 1
 	// scoreUnit is the resolution of a packed score, whose range is 0 to 64.
-	scoreUnit = 64.0 / (1 << 32)
+	scoreUnit = 64.0 / (1 << (64 - scoreShift))
 )
 
 // pack gives a ruling as one word. It must not be one of an override.
 func pack(r ruling, born time.Time) uint64 {
-	score := uint64(min(max(r.Score, 0), 63) / scoreUnit)
-	return 1 |
+	score := uint64(min(max(r.Score, 0), 63)/scoreUnit + 0.5)
+	var disputed uint64
+	if r.disputed {
+		disputed = 1 << disputeBit
+	}
+	return 1 | disputed |
 		uint64(r.Level)<<levelShift |
 		uint64(r.Threat)<<threatShift |
 		uint64(r.Source)<<sourceShift |
 		uint64(r.step)<<stepShift |
 		(uint64(born.Unix())&bornMask)<<bornShift |
+		uint64(r.domain)<<domainShift |
 		score<<scoreShift
 }
 
-// unpack is the inverse of pack; a score comes back within 1.5e-8.
+// unpack is the inverse of pack; a score comes back within 2e-6.
 func unpack(value uint64) ruling {
 	return ruling{
 		Verdict: verdict.Verdict{
@@ -76,11 +86,13 @@ func unpack(value uint64) ruling {
 			Source: verdict.Source(value >> sourceShift & 7),
 			Score:  float64(value>>scoreShift) * scoreUnit,
 		},
-		step: step(value >> stepShift & 7),
+		step:     step(value >> stepShift & 7),
+		disputed: value>>disputeBit&1 == 1,
+		domain:   uint8(value >> domainShift),
 	}
 }
 
-// age is how many seconds ago a packed ruling was made, modulo twelve days.
+// age is how many seconds ago a packed ruling was made, modulo six days.
 func age(value uint64, now time.Time) uint64 {
 	return (uint64(now.Unix()) - value>>bornShift) & bornMask
 }

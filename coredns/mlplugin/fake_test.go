@@ -2,6 +2,7 @@ package mlplugin
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,7 +11,6 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/pkg/dnstest"
 	"github.com/coredns/coredns/plugin/test"
-	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/events"
@@ -54,6 +54,10 @@ func (m *fakeModel) Judge(name string) verdict.Verdict {
 	return verdict.Verdict{Source: verdict.Model, Score: 1}
 }
 
+func (m *fakeModel) JudgeAndSplit(name string) (verdict.Verdict, string) {
+	return m.Judge(name), m.Split(name).RegisteredDomain
+}
+
 func (m *fakeModel) Explain(string, verdict.Verdict) []verdict.Reason {
 	return []verdict.Reason{
 		{Kind: "ngram", Text: "label:^ev", Weight: 2.5}, {Kind: "ngram", Text: "label:il$", Weight: -1},
@@ -78,7 +82,9 @@ type recording struct {
 func (r *recording) Record(e *events.Event) {
 	r.Lock()
 	defer r.Unlock()
-	r.events = append(r.events, *e)
+	kept := *e
+	kept.Answers = slices.Clone(e.Answers)
+	r.events = append(r.events, kept)
 }
 
 // last gives the last event.
@@ -138,10 +144,9 @@ func send(t *testing.T, h *Handler, r *dns.Msg) *dns.Msg {
 	return w.Msg
 }
 
-// question is a request for the addresses of a name.
-func question(name string) request.Request {
-	return request.Request{
-		W:   &test.ResponseWriter{RemoteIP: "192.0.2.1"},
-		Req: new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),
-	}
+// newQueryOf is a query for the addresses of a name, not yet judged.
+func newQueryOf(t testing.TB, h *Handler, name string) *query {
+	q := new(query)
+	h.takeDown(t.Context(), q, &test.ResponseWriter{RemoteIP: "192.0.2.1"}, new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA))
+	return q
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/coredns/coredns/plugin/ready"
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/events"
@@ -62,7 +65,7 @@ func TestOrderOfJudgement(t *testing.T) {
 	}
 	for range 2 { // anew, and from the cache
 		for name, want := range tests {
-			q := h.query(t.Context(), question(name))
+			q := newQueryOf(t, h, name)
 			if got := q.rule(t.Context(), name); got.step != want.step || got.Level != want.level {
 				t.Errorf("%s: step %d, level %s", name, got.step, got.Level)
 			}
@@ -172,14 +175,15 @@ func TestCounters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := testutil.ToFloat64(queriesTotal.WithLabelValues(server)); int(got) != len(record.events) || len(record.events) != len(names) {
+	served, verdicts := tallied(t, server)
+	if got := served; int(got) != len(record.events) || len(record.events) != len(names) {
 		t.Errorf("%v queries, %d events", got, len(record.events))
 	}
 	for labels, want := range map[[3]string]float64{
 		{"malicious", "dga", "model"}: 1, {"malicious", "phishing", "model"}: 1,
 		{"suspicious", "tunnel", "model"}: 1, {"benign", "", "model"}: 2,
 	} {
-		if got := testutil.ToFloat64(verdictsTotal.WithLabelValues(server, labels[0], labels[1], labels[2])); got != want {
+		if got := verdicts[labels]; got != want {
 			t.Errorf("%v: %v", labels, got)
 		}
 	}
@@ -187,6 +191,62 @@ func TestCounters(t *testing.T) {
 		if got := testutil.ToFloat64(actionsTotal.WithLabelValues(server, action)); got != want {
 			t.Errorf("%s: %v", action, got)
 		}
+	}
+}
+
+// tallied reads the metrics of a server: its queries, and by verdict, threat and source.
+func tallied(t *testing.T, server string) (served float64, verdicts map[[3]string]float64) {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts = map[[3]string]float64{}
+	for _, family := range families {
+		for _, metric := range family.Metric {
+			labels := map[string]string{}
+			for _, pair := range metric.Label {
+				labels[pair.GetName()] = pair.GetValue()
+			}
+			switch {
+			case labels["server"] != server:
+			case family.GetName() == "coredns_mlplugin_queries_total":
+				served = metric.Counter.GetValue()
+			case family.GetName() == "coredns_mlplugin_verdicts_total":
+				verdicts[[3]string{labels["verdict"], labels["threat"], labels["source"]}] = metric.Counter.GetValue()
+			}
+		}
+	}
+	return served, verdicts
+}
+
+// lookedUp reads the metrics of the cache of verdicts.
+func lookedUp(t *testing.T) (hits, misses float64) {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		switch family.GetName() {
+		case "coredns_mlplugin_cache_hits_total":
+			hits = family.Metric[0].Counter.GetValue()
+		case "coredns_mlplugin_cache_misses_total":
+			misses = family.Metric[0].Counter.GetValue()
+		}
+	}
+	return hits, misses
+}
+
+// TestLookups: names of questions and names within answers are counted, each once.
+func TestLookups(t *testing.T) {
+	h, _ := newTestHandler(t, "", test.CNAME("www.example.com. 60 IN CNAME b.example.com."))
+	hits, misses := lookedUp(t)
+	for range 3 {
+		ask(t, h, "www.example.com.", dns.TypeA)
+	}
+	if nowHits, nowMisses := lookedUp(t); nowHits-hits != 4 || nowMisses-misses != 2 {
+		t.Errorf("%v hits, %v misses", nowHits-hits, nowMisses-misses)
 	}
 }
 
@@ -201,16 +261,17 @@ func TestEvent(t *testing.T) {
 		e.Transport != "udp" || e.Model != "1.0.0" || e.Action != "observe" || e.Reason != "" || e.Duration <= 0 || e.Time.IsZero() {
 		t.Errorf("event %+v", e)
 	}
-	if got := fmt.Sprint(e.Answers); got != "[198.51.100.1 198.51.100.2 2001:db8::1 b.example.com]" {
-		t.Errorf("answers %s", got)
+	want := []events.Answer{{Name: "b.example.com"}, address("198.51.100.2"), address("198.51.100.1"), address("2001:db8::1")}
+	if got := e.Answers; !slices.Equal(got, want) {
+		t.Errorf("answers %v", got)
 	}
 	var many []dns.RR
-	for i := range 20 {
-		many = append(many, test.A(fmt.Sprintf("b.example.com. 60 IN A 198.51.100.%d", 30-i)))
+	for i := range events.MaxAnswers + 5 {
+		many = append(many, test.A(fmt.Sprintf("b.example.com. 60 IN A 198.51.100.%d", 60-i)))
 	}
 	h.Next = answering(many...)
 	ask(t, h, "www.example.com.", dns.TypeA)
-	if e := record.last(t); len(e.Answers) != maxAnswers || e.Answers[0] != "198.51.100.11" {
+	if e := record.last(t); len(e.Answers) != events.MaxAnswers || e.Answers[0] != address("198.51.100.60") {
 		t.Errorf("answers %v", e.Answers)
 	}
 }
@@ -241,8 +302,9 @@ func TestTransportAndClient(t *testing.T) {
 		{"dns://:53", &net.UnixAddr{Name: "x"}, "udp", "invalid IP"},
 		{"dns://:53", nil, "udp", "invalid IP"},
 	}
+	h := new(Handler)
 	for _, c := range tests {
-		if got := transportOf(c.server, c.address); got != c.transport {
+		if got := h.tallyOf(c.server).transportOf(c.address); got != c.transport {
 			t.Errorf("%s %v: transport %s", c.server, c.address, got)
 		}
 		if got := addressOf(c.address).String(); got != c.client {
@@ -298,3 +360,6 @@ func BenchmarkServeDNS(b *testing.B) {
 type forgetting struct{}
 
 func (forgetting) Record(*events.Event) {}
+
+// address is an answer.
+func address(text string) events.Answer { return events.Answer{Address: netip.MustParseAddr(text)} }

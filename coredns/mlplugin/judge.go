@@ -34,29 +34,51 @@ const maxScore = 60
 type ruling struct {
 	verdict.Verdict
 	step step
+	// domain is the length of the registered domain, which the name ends with, 0 where it
+	// has none, at most longDomain; set by snapshot.judge on what is no override.
+	domain uint8
+	// lookup says whether the cache had it.
+	lookup lookup
+	// disputed says that the candidate in shadow gives the name another level.
+	disputed bool
 	// override is set for byOverride only.
 	override *policy.Override
 	// reasons are set for a fresh ruling byService only.
-	reasons []verdict.Reason
+	reasons *[]verdict.Reason
 }
 
+// lookup is what became of a look into the cache of verdicts.
+type lookup uint8
+
+const (
+	notLooked lookup = iota
+	missed
+	hit
+	lookups
+)
+
 // flagged says whether the name is worse than benign.
-func (r ruling) flagged() bool { return r.Level > verdict.Benign }
+func (r *ruling) flagged() bool { return r.Level > verdict.Benign }
 
 // permitted says that a person or a list said explicitly that the name is fine.
-func (r ruling) permitted() bool {
+func (r *ruling) permitted() bool {
 	return r.step == byAllow || r.step == byOverride && !r.flagged()
 }
 
 // strange says that nothing but a model vouches for the name.
-func (r ruling) strange() bool { return r.Source == verdict.Model }
+func (r *ruling) strange() bool { return r.Source == verdict.Model }
+
+// ofModel says that the model directory decided, or what the program knows of special names.
+func (r *ruling) ofModel() bool {
+	return r.step == byModel || r.step == byReputation || r.step == bySpecial
+}
 
 // judge is the part of model.Model that judgements need.
 type judge interface {
 	Version() string
 	SHA256() string
 	Split(qname string) model.Parts
-	Judge(qname string) verdict.Verdict
+	JudgeAndSplit(qname string) (v verdict.Verdict, domain string)
 	Explain(qname string, v verdict.Verdict) []verdict.Reason
 }
 
@@ -64,11 +86,13 @@ type judge interface {
 // model or policy makes another snapshot, and a query keeps the one it began with.
 type snapshot struct {
 	model     judge
+	shadow    *candidate // nil for none
 	lists     *policy.Lists
 	overrides *policy.Overrides
 	ownZones  zoneSet
 	seed      maphash.Seed
 	cache     *cache
+	reasons   *reasons
 	// remote holds the service's verdicts; nil where it is not asked.
 	remote *cache
 }
@@ -77,7 +101,7 @@ type snapshot struct {
 func (s *snapshot) with(change func(*snapshot)) *snapshot {
 	next := *s
 	next.seed = maphash.MakeSeed()
-	next.cache = newCache()
+	next.cache, next.reasons = newCache(), new(reasons)
 	if next.remote != nil {
 		next.remote = newCache()
 	}
@@ -87,17 +111,30 @@ func (s *snapshot) with(change func(*snapshot)) *snapshot {
 
 // judge rules on a canonical name for a client, without asking the service.
 func (s *snapshot) judge(client netip.Addr, name string, now time.Time) ruling {
-	if o := s.overrides.Match(client, name, now); o != nil {
-		return overrule(o)
+	if s.overrides.Any() {
+		if o := s.overrides.Match(client, name, now); o != nil {
+			return overrule(o)
+		}
 	}
 	hash := maphash.String(s.seed, name)
 	if value := s.cache.get(hash); value != 0 {
-		cacheHits.Inc()
-		return unpack(value)
+		r := unpack(value)
+		r.lookup = hit
+		return r
 	}
-	cacheMisses.Inc()
+	return s.judgeMissed(hash, name, now)
+}
+
+// judgeMissed rules on a name that is not in the cache, and puts it there.
+//
+//go:noinline
+func (s *snapshot) judgeMissed(hash uint64, name string, now time.Time) ruling {
 	r := s.judgeAnew(name)
+	if s.shadow != nil && r.ofModel() {
+		r.disputed = s.shadow.disagrees(name, r.Level)
+	}
 	s.cache.put(hash, pack(r, now))
+	r.lookup = missed
 	return r
 }
 
@@ -112,16 +149,12 @@ func overrule(o *policy.Override) ruling {
 
 // judgeAnew goes through the steps after overrides.
 func (s *snapshot) judgeAnew(name string) ruling {
-	switch side, _ := s.lists.Match(name); side {
-	case policy.Allowed:
-		return ruling{Verdict: verdict.Verdict{Source: verdict.Allowlist}, step: byAllow}
-	case policy.Denied:
-		return denied()
+	if r, ok := s.listed(name); ok {
+		r.domain = lengthOf(s.model.Split(name).RegisteredDomain)
+		return r
 	}
-	if s.ownZones.contains(name) {
-		return ruling{Verdict: verdict.Verdict{Source: verdict.Allowlist}, step: byOwnZone}
-	}
-	r := ruling{Verdict: s.model.Judge(name), step: byModel}
+	v, domain := s.model.JudgeAndSplit(name)
+	r := ruling{Verdict: v, step: byModel, domain: lengthOf(domain)}
 	switch r.Source {
 	case verdict.Allowlist:
 		r.step = bySpecial
@@ -129,6 +162,23 @@ func (s *snapshot) judgeAnew(name string) ruling {
 		r.step = byReputation
 	}
 	return r
+}
+
+// lengthOf gives the length of a registered domain as rulings have it.
+func lengthOf(domain string) uint8 { return uint8(min(len(domain), longDomain)) }
+
+// listed rules on a name that the operator has said something about.
+func (s *snapshot) listed(name string) (r ruling, ok bool) {
+	switch side, _ := s.lists.Match(name); side {
+	case policy.Allowed:
+		return ruling{Verdict: verdict.Verdict{Source: verdict.Allowlist}, step: byAllow}, true
+	case policy.Denied:
+		return denied(), true
+	}
+	if s.ownZones.contains(name) {
+		return ruling{Verdict: verdict.Verdict{Source: verdict.Allowlist}, step: byOwnZone}, true
+	}
+	return ruling{}, false
 }
 
 // denied is the ruling on what stands on a deny list.
@@ -153,14 +203,16 @@ const remoteSeconds = 60
 func (s *snapshot) ask(ctx context.Context, c classifier, name string, local ruling, now time.Time) ruling {
 	hash := maphash.String(s.seed, name)
 	if value := s.remote.get(hash); value != 0 && age(value, now) < remoteSeconds {
-		return unpack(value)
+		r := unpack(value)
+		r.lookup = local.lookup
+		return r
 	}
 	v, reasons, ok := c.Classify(ctx, name)
 	if !ok {
 		return local
 	}
-	r := ruling{Verdict: v, step: byService}
+	r := ruling{Verdict: v, step: byService, domain: local.domain, lookup: local.lookup}
 	s.remote.put(hash, pack(r, now))
-	r.reasons = reasons
+	r.reasons = &reasons
 	return r
 }

@@ -3,6 +3,7 @@ package mlplugin
 import (
 	"context"
 	"hash/maphash"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -23,14 +24,15 @@ func TestPack(t *testing.T) {
 		for threat := verdict.NoThreat; threat <= verdict.ThreatCount; threat++ {
 			for source := verdict.Override; source <= verdict.Behaviour; source++ {
 				for by := byModel; by <= byService; by++ {
-					r := ruling{Verdict: verdict.Verdict{Level: level, Threat: threat, Source: source, Score: rand.Float64() * 60}, step: by}
+					r := ruling{Verdict: verdict.Verdict{Level: level, Threat: threat, Source: source, Score: rand.Float64() * 60}, step: by,
+						disputed: rand.IntN(2) == 1, domain: uint8(rand.IntN(256))}
 					value := pack(r, now)
 					got := unpack(value)
-					if diff := r.Score - got.Score; diff < 0 || diff > 1.5e-8 {
+					if math.Abs(r.Score-got.Score) > 2e-6 {
 						t.Fatalf("score %v came back as %v", r.Score, got.Score)
 					}
 					got.Score = r.Score
-					if got.Verdict != r.Verdict || got.step != r.step || value == 0 {
+					if got != r || value == 0 {
 						t.Fatalf("%+v came back as %+v", r, got)
 					}
 					if age(value, now.Add(7*time.Second)) != 7 {
@@ -122,6 +124,9 @@ func benignName(tb testing.TB, s *snapshot) string {
 }
 
 func TestJudgingDoesNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("a sync.Pool forgets things on purpose here; tests/quality/test_go.py runs it without")
+	}
 	s := withOverrides(t)
 	name, client, now := benignName(t, s), netip.MustParseAddr("192.0.2.1"), time.Now()
 	if n := testing.AllocsPerRun(1000, func() { s.judge(client, name, now) }); n != 0 {
@@ -163,7 +168,7 @@ func TestAskingTheService(t *testing.T) {
 	there := &service{verdict: phish, ok: true, reasons: []verdict.Reason{{Kind: "suffix", Text: "com", Weight: 2}}}
 	h.remote = there
 	rule := func(name string, later time.Duration) ruling {
-		q := h.query(t.Context(), question(name))
+		q := newQueryOf(t, h, name)
 		q.start = q.start.Add(later)
 		return q.rule(t.Context(), name)
 	}

@@ -15,8 +15,8 @@ func (h *Handler) Metadata(ctx context.Context, state request.Request) context.C
 	if !h.serves(state.Req) {
 		return ctx
 	}
-	q := h.query(ctx, state)
-	p := &q
+	p := new(query)
+	h.takeDown(ctx, p, state.W, state.Req)
 	label := func(name string, value func() string) {
 		metadata.SetValueFunc(ctx, pluginName+"/"+name, func() string {
 			p.decide(ctx)
@@ -27,7 +27,7 @@ func (h *Handler) Metadata(ctx context.Context, state request.Request) context.C
 	label("threat", func() string { return p.ruling.Threat.String() })
 	label("source", func() string { return p.ruling.Source.String() })
 	label("score", func() string { return strconv.FormatFloat(p.ruling.Score, 'f', 1, 64) })
-	label("action", func() string { return p.action.effect.String() })
+	label("action", func() string { return p.effect.String() })
 	label("registered_domain", func() string { return p.snapshot.model.Split(p.name).RegisteredDomain })
 	return context.WithValue(ctx, queryKey{h}, p)
 }

@@ -68,7 +68,9 @@ func TestMetadataOfRewrittenName(t *testing.T) {
 func TestMetadataOfOtherZones(t *testing.T) {
 	h, _ := newTestHandler(t, "")
 	h.Zones = []string{"example.org."}
-	ctx := h.Metadata(metadata.ContextWithMetadata(t.Context()), question("www.example.com"))
+	ctx := h.Metadata(metadata.ContextWithMetadata(t.Context()), request.Request{
+		W: &test.ResponseWriter{}, Req: new(dns.Msg).SetQuestion("www.example.com.", dns.TypeA),
+	})
 	if found := labels(ctx); len(found) != 0 {
 		t.Errorf("labels %v", found)
 	}

@@ -2,7 +2,6 @@ package mlplugin
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,88 +12,84 @@ import (
 
 // No label holds a name or a client, whose number nobody bounds.
 var (
-	queriesTotal = promauto.NewCounterVec(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "queries_total",
-		Help: "Queries that were served: judged, answered or dropped.",
-	}, []string{"server"})
-	verdictsTotal = promauto.NewCounterVec(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "verdicts_total",
-		Help: "Queries by what they were judged to be, and by which step.",
-	}, []string{"server", "verdict", "threat", "source"})
 	actionsTotal = promauto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "actions_total",
 		Help: "Flagged queries by what was done with them.",
 	}, []string{"server", "action"})
-	cacheHits = promauto.NewCounter(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "cache_hits_total",
-		Help: "Judgements of names that were taken from the cache of verdicts.",
-	})
-	cacheMisses = promauto.NewCounter(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "cache_misses_total",
-		Help: "Judgements of names that were made anew.",
-	})
 	reloadTotal = promauto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "reload_total",
-		Help: "Replacements of the model, the lists or the policy while running, by result.",
+		Help: "Replacements of the model, the candidate in shadow, the lists or the policy while running, by result.",
 	}, []string{"what", "result"})
 	modelInfo = promauto.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "model_info",
 		Help: "Number of server blocks that judge with the model.",
 	}, []string{"version", "sha256"})
+	shadowInfo = promauto.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "shadow_info",
+		Help: "Number of server blocks that have the model in shadow.",
+	}, []string{"version", "sha256"})
+	shadowJudged = promauto.NewCounter(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "shadow_judged_total",
+		Help: "Names that the candidate in shadow judged, each when it came into the cache of verdicts.",
+	})
 	panicsTotal = promauto.NewCounter(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "panics_total",
 		Help: "Panics of this plugin that were recovered from.",
 	})
 )
 
-// counters are those of one server, found without hashing of labels.
-type counters struct {
-	server   string
-	queries  prometheus.Counter
-	verdicts [verdict.Malicious + 1][verdict.ThreatCount + 1][verdict.Behaviour + 1]atomic.Pointer[prometheus.Counter]
-}
-
-// countersOf gives the counters of a server.
-func (h *Handler) countersOf(server string) *counters {
-	if found, ok := h.counters.Load(server); ok {
-		return found.(*counters)
+// shadowDisagreements are by the level that the model in force gave and the candidate's.
+var shadowDisagreements = func() (byLevels [verdict.Malicious + 1][verdict.Malicious + 1]prometheus.Counter) {
+	counters := promauto.NewCounterVec(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "shadow_disagreements_total",
+		Help: "Names to which the candidate in shadow gave another level than the model in force.",
+	}, []string{"live", "shadow"})
+	for live := range byLevels {
+		for other := range byLevels[live] {
+			if live != other {
+				byLevels[live][other] = counters.WithLabelValues(verdict.Level(live).String(), verdict.Level(other).String())
+			}
+		}
 	}
-	made := &counters{server: server, queries: queriesTotal.WithLabelValues(server)}
-	found, _ := h.counters.LoadOrStore(server, made)
-	return found.(*counters)
-}
+	return byLevels
+}()
 
-// count counts a served query.
-func (c *counters) count(v verdict.Verdict) {
-	c.queries.Inc()
-	place := &c.verdicts[v.Level][v.Threat][v.Source]
-	counter := place.Load()
-	if counter == nil {
-		made := verdictsTotal.WithLabelValues(c.server, v.Level.String(), v.Threat.String(), v.Source.String())
-		counter = &made
-		place.Store(counter)
-	}
-	(*counter).Inc()
-}
-
-var modelsInUse = struct {
+// users counts the server blocks that use a model.
+type users struct {
 	sync.Mutex
-	users map[[2]string]int
-}{users: map[[2]string]int{}}
+	gauge  *prometheus.GaugeVec
+	counts map[[2]string]int
+}
+
+var (
+	modelUsers  = &users{gauge: modelInfo, counts: map[[2]string]int{}}
+	shadowUsers = &users{gauge: shadowInfo, counts: map[[2]string]int{}}
+)
 
 // useModel changes how many server blocks judge with a model; one that nobody uses any
 // more leaves the metrics.
 func useModel(m judge, change int) {
-	modelsInUse.Lock()
-	defer modelsInUse.Unlock()
+	modelUsers.change(m, change)
+}
+
+// useShadow is useModel for what is in shadow, if anything is.
+func useShadow(c *candidate, change int) {
+	if c != nil {
+		shadowUsers.change(c, change)
+	}
+}
+
+func (u *users) change(m judge, change int) {
+	u.Lock()
+	defer u.Unlock()
 	key := [2]string{m.Version(), m.SHA256()}
-	modelsInUse.users[key] += change
-	if modelsInUse.users[key] > 0 {
-		modelInfo.WithLabelValues(key[:]...).Set(float64(modelsInUse.users[key]))
+	u.counts[key] += change
+	if u.counts[key] > 0 {
+		u.gauge.WithLabelValues(key[:]...).Set(float64(u.counts[key]))
 		return
 	}
-	delete(modelsInUse.users, key)
-	modelInfo.DeleteLabelValues(key[:]...)
+	delete(u.counts, key)
+	u.gauge.DeleteLabelValues(key[:]...)
 }
 
 // reloaded counts a replacement.

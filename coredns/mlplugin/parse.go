@@ -26,6 +26,7 @@ type settings struct {
 	zones         []string
 	model         string // directory, empty for the built-in model
 	orBuiltin     bool   // the built-in model while there is nothing at model
+	shadow        string // directory of a candidate, empty for none
 	rules         rules
 	lists         []policy.Entry
 	service       string
@@ -52,6 +53,7 @@ var options map[string]option
 func init() { // not a literal, which would refer to itself through nearest
 	options = map[string]option{
 		"model":    (*parser).model,
+		"shadow":   (*parser).shadow,
 		"on":       (*parser).on,
 		"allow":    func(p *parser) error { return p.list(policy.Allowed) },
 		"deny":     func(p *parser) error { return p.list(policy.Denied) },
@@ -145,6 +147,14 @@ func (p *parser) model() error {
 	}
 	p.settings.model = p.path(args[0])
 	return nil
+}
+
+func (p *parser) shadow() error {
+	directory, err := p.one("the directory of a model that is to judge without effect, or a link to one")
+	if err == nil {
+		p.settings.shadow = p.path(directory)
+	}
+	return err
 }
 
 func (p *parser) service() error {

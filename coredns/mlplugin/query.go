@@ -4,8 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/coredns/coredns/request"
@@ -26,9 +25,9 @@ type query struct {
 	handler  *Handler
 	snapshot *snapshot
 	start    time.Time
-	done     time.Time // when the answer was written
+	took     time.Duration // until the answer was written
 
-	server       string // address of the server, as metrics have it
+	tally        *tally // of the server
 	transport    string
 	client       netip.Addr
 	presentation string // the name as miekg/dns gives it
@@ -37,29 +36,33 @@ type query struct {
 
 	judged bool
 	waited time.Duration // for the service's verdicts
+	lookup lookup        // of the question's name
+	domain int           // length of the registered domain, which the name ends with
 	ruling ruling
-	action action
+	effect effect // what is done about it
 	// subject is the name that the ruling is on, where tells of its place in the answer.
 	subject, where string
 	reason         string // filled in where the query is flagged and somebody asks
 
 	rcode   int
-	answers []string
+	answers *events.Event // has the answers, nil where none were noted
 }
+
+// spareEvents are those that were recorded, which made copies of them; with room for answers.
+var spareEvents = sync.Pool{New: func() any { return new(events.Event) }}
 
 // take takes down who asks, how, and the canonical name.
 func (q *query) take(address net.Addr) {
-	q.transport, q.client = transportOf(q.server, address), addressOf(address)
+	q.transport, q.client = q.tally.transportOf(address), addressOf(address)
 	q.name = qname.Canonical(q.presentation)
 	q.subject = q.name
 }
 
-// transportOf tells what the query came over, from the server's address, such as
+// transportOf tells what a query came over, from the server's address, such as
 // tls://:853, and, for the plain transports, from the client's.
-func transportOf(server string, client net.Addr) string {
-	scheme, _, ok := strings.Cut(server, "://")
-	if ok && scheme != "dns" {
-		return scheme
+func (t *tally) transportOf(client net.Addr) string {
+	if t.scheme != "" {
+		return t.scheme
 	}
 	if _, ok := unwrap(client).(*net.TCPAddr); ok {
 		return "tcp"
@@ -107,18 +110,36 @@ func (q *query) decide(ctx context.Context) {
 	if q.class != dns.ClassINET && q.class != dns.ClassANY {
 		return // the names of other classes are no names of the public DNS
 	}
-	guard(func() {
-		q.ruling = q.rule(ctx, q.name)
-		q.action = q.handler.rules.follow(q.ruling)
-	})
+	defer rescue()
+	q.ruling = q.rule(ctx, q.name)
+	q.lookup = q.ruling.lookup
+	if q.ruling.flagged() {
+		q.follow()
+	}
+	q.domain = int(q.ruling.domain)
+	if q.ruling.override != nil || q.domain == longDomain {
+		q.domain = len(q.snapshot.model.Split(q.name).RegisteredDomain)
+	}
 }
+
+// follow finds what is to be done.
+//
+//go:noinline
+func (q *query) follow() { q.effect = q.handler.rules.follow(&q.ruling).effect }
 
 // rule rules on a name for this query's client.
 func (q *query) rule(ctx context.Context, name string) ruling {
 	r := q.snapshot.judge(q.client, name, q.start)
-	if q.snapshot.remote == nil || r.step != byModel {
-		return r
+	if q.snapshot.remote != nil && r.step == byModel {
+		r = q.ask(ctx, name, r)
 	}
+	return r
+}
+
+// ask lets the service rule, in the time that is left.
+//
+//go:noinline
+func (q *query) ask(ctx context.Context, name string, r ruling) ruling {
 	// The question and all targets of its answer share the time that a query may wait.
 	left := q.handler.settings.remoteTimeout - q.waited
 	if left <= 0 {
@@ -137,34 +158,35 @@ func (q *query) decideAnswer(ctx context.Context, res *dns.Msg) {
 	if q.qtype == dns.TypeAXFR || q.qtype == dns.TypeIXFR {
 		return
 	}
-	guard(func() {
-		found := q.judgeAnswer(res, func(name string) ruling { return q.rule(ctx, name) })
-		if found.where == "" {
-			return
-		}
-		q.ruling, q.subject, q.where = found.worst, found.name, found.where
+	defer rescue()
+	j := answerJudge{ctx: ctx, query: q, worst: q.ruling, name: q.name}
+	j.judge(res)
+	if j.where != "" {
+		q.ruling, q.subject, q.where = j.worst, j.name, j.where
 		q.reason = ""
-		q.action = q.handler.rules.follow(q.ruling)
-	})
+		q.follow()
+	}
 }
 
 // blocked makes the answer that the action puts in place of the real one, nil where
 // that fails.
 func (q *query) blocked(w dns.ResponseWriter, r *dns.Msg) (m *dns.Msg) {
-	guard(func() { m = q.action.reply(request.Request{W: w, Req: r}, q.owner(), q.why()) })
+	guard(func() { m = q.handler.rules.follow(&q.ruling).reply(request.Request{W: w, Req: r}, q.owner(), q.why) })
 	return m
 }
 
 // owner is where the SOA of a negative answer sits: the registered domain, as the
 // question spells it.
 func (q *query) owner() string {
-	domain := q.snapshot.model.Split(q.name).RegisteredDomain
-	if domain == "" {
+	if q.domain == 0 {
 		return q.presentation
 	}
-	at, _ := dns.PrevLabel(q.presentation, dns.CountLabel(domain+"."))
+	at, _ := dns.PrevLabel(q.presentation, dns.CountLabel(q.registeredDomain()+"."))
 	return q.presentation[at:]
 }
+
+// registeredDomain gives the end of the name that somebody registered, empty for none.
+func (q *query) registeredDomain() string { return q.name[len(q.name)-q.domain:] }
 
 // why gives the reason of a flagged query.
 func (q *query) why() string {
@@ -176,54 +198,72 @@ func (q *query) why() string {
 
 // note takes down what is answered.
 func (q *query) note(m *dns.Msg) {
-	q.done = time.Now()
 	q.rcode = m.Rcode
-	if q.handler.sender != nil {
-		guard(func() { q.answers = answersOf(m) })
+	if q.handler.sender == nil {
+		return
 	}
+	defer rescue()
+	q.took = time.Since(q.start)
+	if q.answers == nil {
+		q.answers = spareEvents.Get().(*events.Event)
+	}
+	q.answers.Answers = appendAnswers(q.answers.Answers[:0], m)
 }
 
-// maxAnswers is how many answers an event carries.
-const maxAnswers = 8
-
-// answersOf gives addresses and alias targets, sorted, the first few of them.
-func answersOf(m *dns.Msg) []string {
-	var answers []string
+// appendAnswers adds addresses and alias targets, as many as an event keeps.
+func appendAnswers(answers []events.Answer, m *dns.Msg) []events.Answer {
 	for _, record := range m.Answer {
+		if len(answers) == events.MaxAnswers {
+			break
+		}
+		var ip net.IP
 		switch rr := record.(type) {
 		case *dns.A:
-			answers = append(answers, rr.A.String())
+			ip = rr.A
 		case *dns.AAAA:
-			answers = append(answers, rr.AAAA.String())
+			ip = rr.AAAA
 		case *dns.CNAME:
-			answers = append(answers, qname.Canonical(rr.Target))
+			answers = append(answers, events.Answer{Name: qname.Canonical(rr.Target)})
+			continue
 		case *dns.DNAME:
-			answers = append(answers, qname.Canonical(rr.Target))
+			answers = append(answers, events.Answer{Name: qname.Canonical(rr.Target)})
+			continue
+		}
+		if address, ok := netip.AddrFromSlice(ip); ok {
+			answers = append(answers, events.Answer{Address: address.Unmap()})
 		}
 	}
-	slices.Sort(answers)
-	return answers[:min(len(answers), maxAnswers)]
+	return answers
 }
 
 // event gives what the history keeps of the query.
-func (q *query) event() events.Event {
-	e := events.Event{
+func (q *query) event() *events.Event {
+	e := q.answers
+	if e == nil {
+		e = spareEvents.Get().(*events.Event)
+		e.Answers = e.Answers[:0]
+	}
+	*e = events.Event{
 		Time:      q.start,
 		Client:    q.client,
 		Transport: q.transport,
 		QName:     q.name,
 		QType:     q.qtype,
 		Rcode:     q.rcode,
-		Answers:   q.answers,
-		Duration:  q.done.Sub(q.start),
+		Answers:   e.Answers,
+		Duration:  q.took,
 		Verdict:   q.ruling.Verdict,
 		Model:     q.snapshot.model.Version(),
-		Action:    q.action.effect.String(),
+		Action:    q.effect.String(),
 	}
+	q.answers = nil
 	guard(func() {
-		e.RegisteredDomain = q.snapshot.model.Split(q.name).RegisteredDomain
+		e.RegisteredDomain = q.registeredDomain()
 		if q.ruling.flagged() {
 			e.Reason = q.why()
+		}
+		if q.ruling.disputed {
+			e.Shadow = q.snapshot.shadow.opinion(q.subject)
 		}
 	})
 	return e

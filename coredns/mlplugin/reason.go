@@ -1,8 +1,10 @@
 package mlplugin
 
 import (
+	"hash/maphash"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/policy"
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
@@ -37,12 +39,37 @@ func (s *snapshot) reasonFor(name string, r ruling, where string) string {
 			b = append(append(b, ' '), rule...)
 		}
 	case byService:
-		b = appendReasons(appendScore(append(b, "service "...), r.Verdict), r.reasons)
+		b = appendScore(append(b, "service "...), r.Verdict)
+		if r.reasons != nil {
+			b = appendReasons(b, *r.reasons)
+		}
 	default:
-		b = appendScore(append(append(b, "model "...), s.model.Version()+" "...), r.Verdict)
-		b = appendReasons(b, s.model.Explain(name, r.Verdict))
+		b = append(b, s.modelReason(name, r.Verdict)...)
 	}
 	return printable(b)
+}
+
+// reasonSlots bounds how many reasons are kept, a power of two: about 2 MB at most.
+const reasonSlots = 1 << 12
+
+// keptReason is what was said of a name. What a model says of a name never changes, and
+// working it out takes a hundred times as long as the verdict did; names that are flagged
+// are mostly asked for again and again.
+type keptReason struct{ name, text string }
+
+// reasons holds reasons by the hash of their name, each in place of whatever was in its slot.
+type reasons [reasonSlots]atomic.Pointer[keptReason]
+
+// modelReason gives the model's reason for the verdict that it gave.
+func (s *snapshot) modelReason(name string, v verdict.Verdict) string {
+	slot := &s.reasons[maphash.String(s.seed, name)&(reasonSlots-1)]
+	if kept := slot.Load(); kept != nil && kept.name == name {
+		return kept.text
+	}
+	b := appendScore(append(append([]byte("model "), s.model.Version()...), ' '), v)
+	text := string(appendReasons(b, s.model.Explain(name, v)))
+	slot.Store(&keptReason{name: name, text: text})
+	return text
 }
 
 // appendScore adds the threat and its score.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -89,13 +90,18 @@ func newHandler(s settings) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if lists.Names() >= longList {
+		giveBack() // reading it took several times what it takes
+	}
 	first := &snapshot{
-		model: m, lists: lists, ownZones: newZoneSet(s.zones...), seed: maphash.MakeSeed(), cache: newCache(),
+		model: m, lists: lists, ownZones: newZoneSet(s.zones...), seed: maphash.MakeSeed(),
+		cache: newCache(), reasons: new(reasons),
 	}
 	if s.remoteTimeout > 0 {
 		first.remote = newCache()
 	}
 	h.snapshot.Store(first)
+	h.beginShadow()
 	return h, nil
 }
 
@@ -128,6 +134,13 @@ func whereItLeads(path string) string {
 	return path
 }
 
+// longList is from how many names on reading a list leaves a heap that is worth giving back.
+const longList = 100_000
+
+// giveBack gives the system what is not used, once: it collects garbage with all that it takes,
+// which nobody who waits for an answer should feel. After later reads the runtime does it bit by bit.
+var giveBack = sync.OnceFunc(debug.FreeOSMemory)
+
 func loadLists(entries []policy.Entry) (*policy.Lists, error) {
 	lists, skipped, err := policy.Load(entries)
 	if err != nil { // one error is enough, and it is tried again
@@ -145,7 +158,11 @@ func (h *Handler) start() error {
 	h.hosts = hosts
 	h.swap(func(s *snapshot) { s.ownZones = newZoneSet(append(zones, h.settings.zones...)...) })
 	useModel(h.snapshot.Load().model, 1)
-	h.stopping = append(h.stopping, func() { useModel(h.snapshot.Load().model, -1) })
+	useShadow(h.snapshot.Load().shadow, 1)
+	h.stopping = append(h.stopping, func() {
+		useModel(h.snapshot.Load().model, -1)
+		useShadow(h.snapshot.Load().shadow, -1)
+	})
 	if err := h.connect(); err != nil {
 		return plugin.Error(pluginName, err)
 	}

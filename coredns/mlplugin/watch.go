@@ -53,12 +53,17 @@ func (h *Handler) watch(every time.Duration) {
 	})
 }
 
-// watchedParts gives what can change: a model of the user's, and list files.
+// watchedParts gives what can change: a model of the user's, a candidate, and list files.
 func (h *Handler) watchedParts() []*watched {
 	var parts []*watched
 	if h.settings.model != "" {
 		parts = append(parts, &watched{what: "model", load: h.reloadModel, files: func() string {
 			return lookOfModel(h.settings.model)
+		}})
+	}
+	if h.settings.shadow != "" {
+		parts = append(parts, &watched{what: "shadow", load: h.reloadShadow, files: func() string {
+			return lookOfModel(h.settings.shadow)
 		}})
 	}
 	var lists []string

@@ -3,10 +3,12 @@ package mlplugin
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -91,7 +93,11 @@ func watching(t *testing.T, block string) *Handler {
 	}
 	h.Next = answering()
 	useModel(h.snapshot.Load().model, 1)
-	h.stopping = append(h.stopping, func() { useModel(h.snapshot.Load().model, -1) })
+	useShadow(h.snapshot.Load().shadow, 1)
+	h.stopping = append(h.stopping, func() {
+		useModel(h.snapshot.Load().model, -1)
+		useShadow(h.snapshot.Load().shadow, -1)
+	})
 	h.watch(time.Millisecond)
 	t.Cleanup(func() { _ = h.stop() })
 	return h
@@ -311,5 +317,34 @@ func TestSwapUnderLoad(t *testing.T) {
 		if e.QName == "www.example.com" && reputed != (e.Model == second.version) {
 			t.Fatalf("the verdict of one model under the name of another: %+v", e)
 		}
+	}
+}
+
+// TestMemoryIsGivenBackAtTheStartAlone: collecting all garbage at each change of a long list would be
+// felt by whoever waits for an answer.
+func TestMemoryIsGivenBackAtTheStartAlone(t *testing.T) {
+	given := 0
+	real := giveBack
+	giveBack = func() { given++ }
+	defer func() { giveBack = real }()
+	var names strings.Builder
+	for i := range longList {
+		fmt.Fprintf(&names, "h%d.example.net\n", i)
+	}
+	path := filepath.Join(t.TempDir(), "deny.txt")
+	if err := os.WriteFile(path, []byte(names.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := newTestHandler(t, "deny "+path)
+	if given != 1 {
+		t.Errorf("given back %d times at the start", given)
+	}
+	for range 2 {
+		if err := h.reloadLists(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if given != 1 {
+		t.Errorf("given back %d times", given)
 	}
 }

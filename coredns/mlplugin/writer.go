@@ -3,17 +3,26 @@ package mlplugin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 
 	"github.com/miekg/dns"
 )
 
-// responseWriter judges the answer on its way to the client.
+var errNoMessage = errors.New("no message to write")
+
+// responseWriter judges the answer on its way to the client. An answer over UDP waits until
+// the chain has returned: see "The stack" in handler.go. That is at once, as nothing is left to
+// do for a plugin that has answered; one that has more to write has it written in order. Until
+// then a plugin must leave the message that it has written alone, as those do that hand it on.
 type responseWriter struct {
 	dns.ResponseWriter
 
 	ctx     context.Context
 	query   *query
 	request *dns.Msg
+
+	waits   bool     // whether the next message is to wait
+	waiting *dns.Msg // not judged yet
 
 	judged    bool
 	written   bool
@@ -22,16 +31,68 @@ type responseWriter struct {
 
 // WriteMsg judges the answer, once, and writes it or what the policy puts in its place.
 func (w *responseWriter) WriteMsg(res *dns.Msg) error {
-	if replaced, ok := w.replace(res); !ok {
+	if res == nil {
+		return errNoMessage
+	}
+	if w.waits {
+		w.waits, w.waiting = false, res
 		return nil
-	} else if replaced != nil {
-		return w.write(replaced)
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	return w.writeNow(res)
+}
+
+// Close writes what waits before the connection goes.
+func (w *responseWriter) Close() error {
+	failed := w.flush()
+	if err := w.ResponseWriter.Close(); err != nil {
+		return err
+	}
+	return failed
+}
+
+// Hijack writes what waits before the connection is somebody else's.
+func (w *responseWriter) Hijack() {
+	_ = w.flush()
+	w.ResponseWriter.Hijack()
+}
+
+// flush writes the message that waits.
+func (w *responseWriter) flush() error {
+	w.waits = false
+	res := w.waiting
+	if res == nil {
+		return nil
+	}
+	w.waiting = nil
+	return w.writeNow(res)
+}
+
+// writeNow judges and writes.
+func (w *responseWriter) writeNow(res *dns.Msg) error {
+	replaced, ok := w.replace(res)
+	switch {
+	case !ok:
+		return nil
+	case replaced != nil:
+		res = replaced
 	}
 	return w.write(res)
 }
 
+func (w *responseWriter) write(m *dns.Msg) error {
+	w.written = true
+	w.query.note(m)
+	return w.ResponseWriter.WriteMsg(m)
+}
+
 // Write does the same for an answer that is packed already.
 func (w *responseWriter) Write(packed []byte) (int, error) {
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
 	res := new(dns.Msg)
 	if err := res.Unpack(packed); err != nil {
 		w.written = true
@@ -61,7 +122,7 @@ func (w *responseWriter) replace(res *dns.Msg) (replaced *dns.Msg, ok bool) {
 	if w.query.where == before { // nothing worse than the question, which is being answered
 		return nil, true
 	}
-	switch w.query.action.effect {
+	switch w.query.effect {
 	case observe:
 		return nil, true
 	case drop:
@@ -71,12 +132,6 @@ func (w *responseWriter) replace(res *dns.Msg) (replaced *dns.Msg, ok bool) {
 	replaced = w.query.blocked(w.ResponseWriter, w.request)
 	w.swallowed = replaced != nil // whatever else the chain writes belongs to the real answer
 	return replaced, true
-}
-
-func (w *responseWriter) write(m *dns.Msg) error {
-	w.written = true
-	w.query.note(m)
-	return w.ResponseWriter.WriteMsg(m)
 }
 
 // ConnectionState gives the state of TLS to plugins that ask for it.

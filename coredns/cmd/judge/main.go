@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/model"
@@ -34,6 +35,9 @@ const (
 
 // longestLine is far more than any name can have; a longer line is answered with an error.
 const longestLine = 64 << 10
+
+// bufferSize is what is written at once.
+const bufferSize = 64 << 10
 
 // judgement is one line of the result.
 type judgement struct {
@@ -98,9 +102,10 @@ func load(dir string) (*model.Model, error) {
 
 // judgeAll tells whether there was a line that is no name.
 func judgeAll(m *model.Model, in io.Reader, out io.Writer, wanted options) (bad bool, err error) {
-	lines, buffer := bufio.NewReaderSize(in, longestLine), bufio.NewWriter(out)
+	lines, buffer := bufio.NewReaderSize(in, longestLine), bufio.NewWriterSize(out, bufferSize)
 	encoder := json.NewEncoder(buffer)
 	encoder.SetEscapeHTML(false)
+	plain := newPlain(m.Version())
 	for {
 		line, err := nextLine(lines)
 		if err != nil {
@@ -109,16 +114,69 @@ func judgeAll(m *model.Model, in io.Reader, out io.Writer, wanted options) (bad 
 		if line == "" {
 			continue
 		}
-		var result any
-		if name, err := qname.Parse(line); err == nil {
-			result = judge(m, name, wanted)
-		} else {
-			bad, result = true, refusal{shown(line), err.Error()}
+		name, fault := qname.Parse(line)
+		switch {
+		case fault != nil:
+			bad, err = true, encoder.Encode(refusal{shown(line), fault.Error()})
+		case wanted == options{}:
+			v, domain := m.JudgeAndSplit(name)
+			_, err = buffer.Write(plain.line(name, domain, v))
+		default:
+			err = encoder.Encode(judge(m, name, wanted))
 		}
-		if err := encoder.Encode(result); err != nil {
+		if err != nil {
 			return bad, err
 		}
 	}
+}
+
+// plain writes judgements without reasons and scores as encoding/json would, which takes as long
+// as the verdict itself.
+type plain struct {
+	model []byte // as JSON, and the end of the line
+	room  []byte
+}
+
+func newPlain(version string) *plain {
+	quoted, err := json.Marshal(version)
+	if err != nil {
+		panic(err) // no string is beyond JSON
+	}
+	return &plain{model: append(quoted, "}\n"...)}
+}
+
+// line gives a line that stands until the next is asked for.
+func (p *plain) line(name, domain string, v verdict.Verdict) []byte {
+	b := appendQuoted(append(p.room[:0], `{"qname":`...), name)
+	b = append(b, `,"registered_domain":`...)
+	if domain == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendQuoted(b, domain)
+	}
+	b = append(append(append(b, `,"verdict":"`...), v.Level.String()...), `","threat":`...)
+	if threat := v.Threat.String(); threat == "" {
+		b = append(b, "null"...)
+	} else {
+		b = append(append(append(b, '"'), threat...), '"')
+	}
+	b = strconv.AppendFloat(append(b, `,"score":`...), v.Score, 'f', -1, 64)
+	b = append(append(append(b, `,"source":"`...), v.Source.String()...), `","model":`...)
+	p.room = append(b, p.model...)
+	return p.room
+}
+
+// appendQuoted writes a canonical name as JSON. It is printable ASCII: quotes and backslashes are
+// all that needs an escape.
+func appendQuoted(b []byte, name string) []byte {
+	b = append(b, '"')
+	for i := range len(name) {
+		if c := name[i]; c == '"' || c == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, name[i])
+	}
+	return append(b, '"')
 }
 
 // nextLine reads a line without its end. Of one that is too long only the start is given, which is
@@ -140,7 +198,8 @@ func eofIsFine(err error) error {
 }
 
 func judge(m *model.Model, name string, wanted options) judgement {
-	v, parts := m.Judge(name), m.Split(name)
+	parts := m.Split(name)
+	v, _ := m.JudgeAndSplit(name)
 	result := judgement{
 		QName: name, Verdict: v.Level.String(), Score: v.Score, Source: v.Source.String(), Model: m.Version(),
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/model"
 )
 
 const tiny = "../../../testdata/model-tiny"
@@ -55,6 +57,31 @@ func TestGoodNamesEndWell(t *testing.T) {
 	for _, row := range lines(t, out.String()) {
 		if row["reasons"] != nil || row["scores"] != nil {
 			t.Errorf("not asked for: %v", row)
+		}
+	}
+}
+
+// TestPlainLines: what is written by hand is what encoding/json writes.
+func TestPlainLines(t *testing.T) {
+	m, err := model.LoadDir(tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{
+		"www.wikipedia.org", "nas.local", "com", ".", `a\"b\\c.example.org`, `\000\255<&>.example.org`,
+		"xn--mnchen-3ya.de", "qxkzjwvpqyrt.biz", "secure-login-account-verify.example.xyz",
+	}
+	plain := newPlain(m.Version())
+	for _, name := range names {
+		var want strings.Builder
+		encoder := json.NewEncoder(&want)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(judge(m, name, options{})); err != nil {
+			t.Fatal(err)
+		}
+		v, domain := m.JudgeAndSplit(name)
+		if got := string(plain.line(name, domain, v)); got != want.String() {
+			t.Errorf("%q, want %q", got, want.String())
 		}
 	}
 }

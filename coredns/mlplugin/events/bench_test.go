@@ -8,7 +8,7 @@ import (
 // same time, and with a full queue.
 func BenchmarkRecord(b *testing.B) {
 	e := sample(1)
-	e.Answers = []string{"192.0.2.1", "192.0.2.2"}
+	e.Answers = answersOf("192.0.2.1", "192.0.2.2")
 	fresh := func(events int) *Sender {
 		return &Sender{queue: testQueue(events, 1<<30), counters: newCounters(0)}
 	}

@@ -33,6 +33,8 @@ type delivery struct {
 
 	stop    context.Context // set once closing
 	leaving bool            // closing, and no more is to be sent
+
+	lastWord bool // closing, and an empty batch has brought the counters
 }
 
 // spoolRetry is the pause after the spool refused a batch.
@@ -187,7 +189,8 @@ func (d *delivery) report() (*batch, string) {
 	if queued, _ := d.queue.size(); queued > 0 {
 		return nil, ""
 	}
-	if now := d.counters.header(); now != d.told {
+	if now := d.counters.header(); now != d.told && !d.lastWord {
+		d.lastWord = d.stop != nil // under traffic the counters never rest
 		return &batch{sensor: d.config.Sensor}, now
 	}
 	return nil, ""
@@ -365,6 +368,8 @@ func (d *delivery) stow() {
 		if err := storeReports(d.config.Spool, d.reports); err != nil {
 			log.Warningf("spool folder %s: %v", d.config.Spool, err)
 		}
-		d.told = now
+		if d.leaving { // else the service answers, and Close tells it
+			d.told = now
+		}
 	}
 }

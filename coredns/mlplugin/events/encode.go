@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
 	"slices"
@@ -52,11 +53,7 @@ func appendVerdict(b []byte, r *record) []byte {
 		b = append(b, r.verdict.Threat.String()...)
 		b = append(b, '"')
 	}
-	// A score that rounds to zero is left out, as is one that is no number.
-	if score := r.verdict.Score; score >= 0.05 && !math.IsInf(score, 1) {
-		b = append(b, `,"score":`...)
-		b = strconv.AppendFloat(b, score, 'f', 1, 64)
-	}
+	b = appendScore(b, "score", r.verdict.Score)
 	b = append(b, `,"source":"`...)
 	b = append(b, r.verdict.Source.String()...)
 	b = append(b, `","model":`...)
@@ -68,7 +65,26 @@ func appendVerdict(b []byte, r *record) []byte {
 		b = append(b, `,"reason":`...)
 		b = appendReason(b, r.reason)
 	}
+	if r.shadow.Model != "" {
+		b = append(b, `,"shadow_verdict":"`...)
+		b = append(b, r.shadow.Level.String()...)
+		b = append(b, '"')
+		b = appendScore(b, "shadow_score", r.shadow.Score)
+		b = appendField(b, "shadow_model", r.shadow.Model)
+	}
 	return b
+}
+
+// appendScore adds a key with a score; one that rounds to zero is left out, as is one that is no
+// number.
+func appendScore(b []byte, key string, score float64) []byte {
+	if score < 0.05 || math.IsInf(score, 1) || math.IsNaN(score) {
+		return b
+	}
+	b = append(b, ',', '"')
+	b = append(b, key...)
+	b = append(b, '"', ':')
+	return strconv.AppendFloat(b, score, 'f', 1, 64)
 }
 
 // appendField adds a key with a text, nothing where the text is empty.
@@ -112,20 +128,45 @@ func appendRcode(b []byte, rcode int32) []byte {
 	return strconv.AppendInt(append(b, "RCODE"...), int64(rcode), 10)
 }
 
-// appendAnswers sorts the answers in place and adds the first of them.
-func appendAnswers(b []byte, answers []string) []byte {
+// appendAnswers adds the answers that come first in lexical order.
+func appendAnswers(b []byte, answers []Answer) []byte {
 	if len(answers) == 0 {
 		return b
 	}
-	slices.Sort(answers)
 	b = append(b, `,"answers":[`...)
-	for i, answer := range answers[:min(len(answers), maxAnswers)] {
+	if len(answers) == 1 {
+		return append(appendAnswer(b, answers[0]), ']')
+	}
+	var room [1024]byte
+	var places [MaxAnswers][2]int // where each text is
+	texts, sorted := room[:0], places[:len(answers)]
+	for i, answer := range answers {
+		start := len(texts)
+		if answer.Address.IsValid() {
+			texts = answer.Address.AppendTo(texts)
+		} else {
+			texts = append(texts, answer.Name...)
+		}
+		sorted[i] = [2]int{start, len(texts)}
+	}
+	slices.SortFunc(sorted, func(x, y [2]int) int {
+		return bytes.Compare(texts[x[0]:x[1]], texts[y[0]:y[1]])
+	})
+	for i, place := range sorted[:min(len(sorted), sentAnswers)] {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, answer)
+		b = appendString(b, texts[place[0]:place[1]])
 	}
 	return append(b, ']')
+}
+
+func appendAnswer(b []byte, answer Answer) []byte {
+	if !answer.Address.IsValid() {
+		return appendString(b, answer.Name)
+	}
+	b = answer.Address.AppendTo(append(b, '"'))
+	return append(b, '"')
 }
 
 const hex = "0123456789abcdef"
@@ -139,7 +180,7 @@ var plain = func() (table [256]bool) {
 }()
 
 // appendString adds a JSON string; bytes that are no UTF-8 become U+FFFD.
-func appendString(b []byte, text string) []byte {
+func appendString[T string | []byte](b []byte, text T) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(text); {
@@ -149,7 +190,7 @@ func appendString(b []byte, text string) []byte {
 			continue
 		}
 		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(text[i:])
+			r, size := utf8.DecodeRuneInString(string(text[i:min(len(text), i+utf8.UTFMax)]))
 			if r == utf8.RuneError && size == 1 {
 				b = append(append(b, text[start:i]...), `\ufffd`...)
 				start = i + 1

@@ -20,6 +20,19 @@ func encode(sequence uint64, e *Event) string {
 	return string(appendRecord(nil, &r))
 }
 
+// answersOf gives addresses and names as answers.
+func answersOf(texts ...string) []Answer {
+	answers := make([]Answer, len(texts))
+	for i, text := range texts {
+		if address, err := netip.ParseAddr(text); err == nil {
+			answers[i].Address = address
+		} else {
+			answers[i].Name = text
+		}
+	}
+	return answers
+}
+
 func TestEncode(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 0, 0, 123_456_789, time.UTC)
 	for name, test := range map[string]struct {
@@ -28,7 +41,7 @@ func TestEncode(t *testing.T) {
 	}{
 		"benign": {
 			Event{Time: at, Client: netip.MustParseAddr("192.0.2.7"), Transport: "udp", QName: "www.example.org",
-				RegisteredDomain: "example.org", QType: 28, Rcode: 0, Answers: []string{"www.example.net", "2001:db8::1"},
+				RegisteredDomain: "example.org", QType: 28, Rcode: 0, Answers: answersOf("www.example.net", "2001:db8::1"),
 				Duration: 1500 * time.Microsecond, Verdict: verdict.Verdict{Source: verdict.Reputation}, Model: "2026.11.0",
 				Action: "observe"},
 			`{"sequence":7,"time":1795428000123456,"client":"192.0.2.7","transport":"udp","qname":"www.example.org",` +
@@ -42,6 +55,13 @@ func TestEncode(t *testing.T) {
 			`{"sequence":7,"time":1795428000123456,"client":"192.0.2.7","transport":"https","qname":"a\\\"\\\\.example.org",` +
 				`"qtype":"TYPE1234","rcode":"NXDOMAIN","duration":0,"verdict":"malicious","threat":"dga_dictionary","score":41.3,` +
 				`"source":"model","model":"2026.11.0","action":"nxdomain","reason":"label:\"x\\????"}`,
+		},
+		"another opinion": {
+			Event{Time: at, Client: netip.MustParseAddr("192.0.2.7"), QName: "x", QType: 1, Model: "m",
+				Shadow: Shadow{Model: "2026.12.0", Level: verdict.Malicious, Score: 41.26}},
+			`{"sequence":7,"time":1795428000123456,"client":"192.0.2.7","qname":"x","qtype":"A","rcode":"NOERROR","duration":0,` +
+				`"verdict":"benign","source":"override","model":"m","shadow_verdict":"malicious","shadow_score":41.3,` +
+				`"shadow_model":"2026.12.0"}`,
 		},
 		"nothing answered, nothing known": {
 			Event{Time: at, Rcode: -1, Verdict: verdict.Verdict{Score: math.NaN()}},
@@ -63,7 +83,7 @@ func TestEncode(t *testing.T) {
 
 func TestEncodeKeepsWithinTheProtocol(t *testing.T) {
 	answers := strings.Split(strings.Repeat("x.example.org,", 40), ",")
-	e := Event{Time: time.Now(), QName: "x", Answers: answers, Reason: strings.Repeat("r", 1000)}
+	e := Event{Time: time.Now(), QName: "x", Answers: answersOf(answers...), Reason: strings.Repeat("r", 1000)}
 	var got struct {
 		Answers []string
 		Reason  string
@@ -74,7 +94,9 @@ func TestEncodeKeepsWithinTheProtocol(t *testing.T) {
 	if len(got.Answers) != 8 || len(got.Reason) != 256 {
 		t.Errorf("%d answers, a reason of %d bytes", len(got.Answers), len(got.Reason))
 	}
-	if answers[0] != "x.example.org" || len(answers) != 41 {
+	slices.Reverse(e.Answers)
+	kept := slices.Clone(e.Answers)
+	if encode(1, &e); !slices.Equal(e.Answers, kept) {
 		t.Error("the caller's answers were touched")
 	}
 }
@@ -86,7 +108,7 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sequence uint64, qname, transport, action, why, answer string, qtype uint16, rcode int, score float64, judged uint8) {
 		e := Event{
 			Time: time.UnixMicro(int64(sequence >> 1)), QName: qname, Transport: transport, Action: action, Reason: why,
-			RegisteredDomain: answer, Answers: []string{answer, qname}, QType: qtype, Rcode: rcode % 5000, Model: transport,
+			RegisteredDomain: answer, Answers: []Answer{{Name: answer}, {Name: qname}}, QType: qtype, Rcode: rcode % 5000, Model: transport,
 			Verdict: verdict.Verdict{Level: verdict.Level(judged % 3), Threat: verdict.Threat(judged % 7),
 				Source: verdict.Source(judged % 7), Score: score},
 		}
@@ -136,4 +158,20 @@ func orNil(text string) any {
 func jsonNumber(n uint64) string {
 	data, _ := json.Marshal(n)
 	return string(data)
+}
+
+// TestBytesOfAnEvent: what goes over the wire for the usual query, plain and compressed.
+func TestBytesOfAnEvent(t *testing.T) {
+	var r record
+	var body []byte
+	const many = 1000
+	for n := range many {
+		e := sample(n)
+		e.Answers = answersOf("192.0.2.1", "www.example.net")
+		r.set(uint64(1_795_428_000_123_456+n), e)
+		body = appendRecord(body, &r)
+	}
+	if plain, small := len(body)/many, len(compressed(body))/many; plain > 330 || small > 60 {
+		t.Errorf("%d bytes an event, %d compressed", plain, small)
+	}
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
 
-// Event is one served query. Its strings are kept as they are, so none may share memory
-// that somebody writes to.
+// Event is one served query. It may be used again once it is recorded, and the array of its
+// answers too; its strings are kept as they are, so none may share memory that somebody
+// writes to.
 type Event struct {
 	// Time is when the query came in.
 	Time time.Time
@@ -34,9 +35,9 @@ type Event struct {
 	QType uint16
 	// Rcode is the answer's, -1 where nothing was answered.
 	Rcode int
-	// Answers are the addresses and alias targets of the answer; the eight first in
-	// lexical order are sent.
-	Answers []string
+	// Answers are the addresses and alias targets of the answer, of which MaxAnswers are
+	// kept and the eight first in lexical order are sent.
+	Answers []Answer
 	// Duration is the time from query to answer.
 	Duration time.Duration
 	// Verdict is the judgement.
@@ -48,13 +49,30 @@ type Event struct {
 	// Reason says why a flagged query was flagged; bytes that are not printable ASCII are
 	// replaced by a question mark, and only the first 256 are sent.
 	Reason string
+	// Shadow is what a candidate in shadow thinks, where that is another level.
+	Shadow Shadow
 }
 
+// Shadow is the opinion of a candidate; its Model is empty where there is none to tell.
+type Shadow struct {
+	// Model is the candidate's version.
+	Model string
+	Level verdict.Level
+	Score float64
+}
+
+// Answer is an address or, where that is not valid, a name.
+type Answer struct {
+	Address netip.Addr
+	Name    string
+}
+
+// MaxAnswers bounds what one event may hold in memory.
+const MaxAnswers = 32
+
 const (
-	// maxAnswers is how many answers an event carries on the wire.
-	maxAnswers = 8
-	// keptAnswers bounds what one event may hold in memory.
-	keptAnswers = 32
+	// sentAnswers is how many answers an event carries on the wire.
+	sentAnswers = 8
 	// maxReason is the longest reason on the wire, in bytes.
 	maxReason = 256
 )
@@ -71,20 +89,28 @@ type record struct {
 
 	transport, qname, domain, model, action, reason string
 
-	answers []string
+	shadow Shadow
+
+	answers []Answer
 }
 
-// recordBytes is what a record takes without its strings, roughly.
-const recordBytes = 256
+const (
+	// recordBytes is what a record takes without its strings, roughly.
+	recordBytes = 256
+	// answerBytes is what an answer takes without its name.
+	answerBytes = 40
+)
 
 // cost is the memory that the event takes in the queue, in bytes.
 func (e *Event) cost() int {
 	n := recordBytes + len(e.QName) + len(e.RegisteredDomain) + len(e.Reason)
-	for i, answer := range e.Answers {
-		if i == keptAnswers {
-			break
-		}
-		n += 16 + len(answer)
+	return n + costOf(e.Answers[:min(len(e.Answers), MaxAnswers)])
+}
+
+func costOf(answers []Answer) int {
+	n := answerBytes * len(answers)
+	for i := range answers {
+		n += len(answers[i].Name)
 	}
 	return n
 }
@@ -100,11 +126,15 @@ func (r *record) set(sequence uint64, e *Event) {
 	r.qtype = e.QType
 	r.transport, r.qname, r.domain = e.Transport, e.QName, e.RegisteredDomain
 	r.model, r.action, r.reason = e.Model, e.Action, e.Reason
-	r.answers = append(r.answers[:0], e.Answers[:min(len(e.Answers), keptAnswers)]...)
+	r.shadow = e.Shadow
+	r.answers = append(r.answers[:0], e.Answers[:min(len(e.Answers), MaxAnswers)]...)
 }
 
 // clear lets go of every string but keeps the array of answers for the next event.
 func (r *record) clear() {
+	if cap(r.answers) > sentAnswers { // rare, and the queue does not count what is spare
+		r.answers = nil
+	}
 	clear(r.answers)
 	*r = record{answers: r.answers[:0]}
 }

@@ -18,26 +18,22 @@ type late struct {
 	told string // the counters that the service has, or will get from the spool folder
 }
 
-// tellLate brings the counters of a closed sender up to date. Where several events come
-// at once, whoever is at it tells of all. It begins nothing once ctx has ended.
+// tellLate brings the counters of a closed sender up to date, once and not until they rest:
+// under traffic they never do. Whoever counted an event calls it afterwards, and returns when the
+// event is told of, by itself or by another. It begins nothing once ctx has ended.
 func (s *Sender) tellLate(ctx context.Context) {
-	for ctx.Err() == nil {
-		if !s.late.mu.TryLock() {
-			return
-		}
-		now := s.counters.header()
-		if now == s.late.told {
-			s.late.mu.Unlock()
-			return
-		}
-		kept := s.keepLate(now)
-		sent := s.postLate(ctx, now)
-		if !kept && !sent {
-			log.Warningf("the last counters could be neither sent to %s nor kept", s.poster.endpoint.Redacted())
-		}
-		s.late.told = now
-		s.late.mu.Unlock()
+	s.late.mu.Lock()
+	defer s.late.mu.Unlock()
+	now := s.counters.header()
+	if ctx.Err() != nil || now == s.late.told {
+		return
 	}
+	kept := s.keepLate(now)
+	sent := s.postLate(ctx, now)
+	if !kept && !sent {
+		log.Warningf("the last counters could be neither sent to %s nor kept", s.poster.endpoint.Redacted())
+	}
+	s.late.told = now
 }
 
 // postLate sends the counters on a batch of none.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 )
 
@@ -24,6 +25,52 @@ func TestEventsAfterTheEnd(t *testing.T) {
 	eventually(t, "the late drops are told", addsUp(s, 150))
 	if n := balanced(t, sender); n.Dropped["shutdown"] != 50 || s.count() != 100 {
 		t.Errorf("%+v, %d stored", n, s.count())
+	}
+}
+
+// TestClosingUnderTraffic: the end does not wait until nobody asks any more.
+func TestClosingUnderTraffic(t *testing.T) {
+	s := newService(t)
+	sender := open(t, quick(s.URL))
+	feed(sender, 0, 100)
+	eventually(t, "stored", func() bool { return s.count() == 100 })
+	var tellings atomic.Int64
+	s.set(func(w http.ResponseWriter, r *http.Request) {
+		tellings.Add(1)
+		sender.counters.next.Add(1) // a query for each request
+		s.store(w, r)
+	})
+	feed(sender, 100, 101)
+	shut(t, sender)
+	if n := tellings.Load(); n < 1 || n > 3 {
+		t.Errorf("the counters were told %d times", n)
+	}
+}
+
+// TestClosingUnderTrafficWithASpool: what came with the last word is told at once, not only by
+// the next process.
+func TestClosingUnderTrafficWithASpool(t *testing.T) {
+	s := newService(t)
+	c := quick(s.URL)
+	c.Spool = t.TempDir()
+	sender := open(t, c)
+	feed(sender, 0, 100)
+	eventually(t, "stored", func() bool { return s.count() == 100 })
+	var closing, late atomic.Bool
+	s.set(func(w http.ResponseWriter, r *http.Request) {
+		s.store(w, r)
+		if closing.Load() && !late.Swap(true) {
+			feed(sender, 101, 102) // the query that comes while the last word is under way
+		}
+	})
+	feed(sender, 100, 101)
+	eventually(t, "stored", func() bool { return s.count() == 101 && sender.Totals().Pending == 0 })
+	sender.drop(queueFull, 1) // something for the last word to tell
+	sender.counters.next.Add(1)
+	closing.Store(true)
+	_ = sender.Close(t.Context()) // it names the late query, which is dropped
+	if told, lost := s.told(); !late.Load() || told != 103 || lost != 2 {
+		t.Errorf("told of %d, %d of them dropped", told, lost)
 	}
 }
 

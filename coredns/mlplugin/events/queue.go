@@ -184,10 +184,7 @@ func (q *queue) drain(use func(*record) (more bool), moved func(events int)) {
 // cost is what push accounted for the record.
 func (r *record) cost() int64 {
 	n := recordBytes + len(r.qname) + len(r.domain) + len(r.reason)
-	for _, answer := range r.answers {
-		n += 16 + len(answer)
-	}
-	return int64(n)
+	return int64(n + costOf(r.answers))
 }
 
 // refill takes the list of a shard whose taken events are used up.

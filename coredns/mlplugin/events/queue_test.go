@@ -148,3 +148,19 @@ func TestClosedQueue(t *testing.T) {
 		t.Errorf("left in it: %v", got)
 	}
 }
+
+// TestRecordingDoesNotAllocate: records and the room for their answers are used again.
+func TestRecordingDoesNotAllocate(t *testing.T) {
+	s := &Sender{queue: testQueue(1<<16, 1<<30), counters: newCounters(0)}
+	e := sample(1)
+	e.Answers = answersOf("192.0.2.1", "2001:db8::1", "www.example.net")
+	empty := func() { s.queue.drain(func(*record) bool { return true }, func(int) {}) }
+	const many = 20 * chunkEvents
+	for range 2 * many {
+		s.Record(e)
+	}
+	empty()
+	if n := testing.AllocsPerRun(many, func() { s.Record(e) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -76,8 +76,9 @@ func (s *Sender) Start() {
 }
 
 // Record gives the query its sequence and queues its event, or counts it as dropped
-// where there is no room. It never waits. The event may be used again afterwards; its
-// strings must not change.
+// where there is no room. It waits for nothing while the sender is open. After Close the query
+// is answered, and a server that stops waits for those who serve: so does the last count. The
+// event may be used again afterwards; its strings must not change.
 func (s *Sender) Record(e *Event) {
 	sequence := s.counters.next.Add(1) - 1
 	switch s.queue.push(sequence, e) {
@@ -87,7 +88,7 @@ func (s *Sender) Record(e *Event) {
 		s.drop(shutdown, 1)
 		select {
 		case <-s.over:
-			go s.tellLate(context.Background())
+			s.tellLate(context.Background())
 		default: // Close tells of it
 		}
 	}

@@ -245,7 +245,7 @@ func sample(n int) *Event {
 	return &Event{
 		Time: time.Now(), Client: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), Transport: "udp",
 		QName: "n" + strconv.Itoa(n) + ".example.org", RegisteredDomain: "example.org", QType: 1,
-		Answers: []string{"192.0.2.1"}, Duration: 1500 * time.Microsecond,
+		Answers: answersOf("192.0.2.1"), Duration: 1500 * time.Microsecond,
 		Verdict: verdict.Verdict{Source: verdict.Model, Score: 3.1}, Model: "2026.11.0",
 	}
 }

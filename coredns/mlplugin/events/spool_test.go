@@ -235,8 +235,11 @@ func TestSenderOnFullDisk(t *testing.T) {
 			sender.Start()
 			total := 0
 			eventually(t, "a drop", func() bool {
-				feed(sender, total, total+100)
-				total += 100
+				// However slow the delivery is, the queue is not made to overflow before it knows why.
+				if queued, _ := sender.queue.size(); queued+100 <= 512 || reason(sender.overflow.Load()).String() == want {
+					feed(sender, total, total+100)
+					total += 100
+				}
 				return sender.Totals().Dropped[want] > 0
 			})
 			n := balanced(t, sender)

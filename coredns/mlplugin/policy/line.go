@@ -2,10 +2,8 @@ package policy
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 
-	"github.com/miekg/dns"
 	"golang.org/x/net/idna"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/qname"
@@ -31,6 +29,9 @@ func parseLine(line string) (e entry, ok bool) {
 	}
 	if strings.HasPrefix(line, "||") || strings.HasPrefix(line, "@@") {
 		return parseAdblock(line)
+	}
+	if isPlainName(line) && isLetter(line[len(line)-1]) { // what nearly every line is
+		return entry{names: []string{qname.Canonical(line)}}, true
 	}
 	words := strings.Fields(line)
 	for i, word := range words {
@@ -93,10 +94,6 @@ func parseHosts(words []string) (e entry, ok bool) {
 	return e, true
 }
 
-// plainName is what lists hold; what else may be in a name of the DNS is a sign here
-// that the line is something else.
-var plainName = regexp.MustCompile(`^[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?$`)
-
 // unicode maps what people write to A-labels, without a view on which labels are good.
 var unicode = idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.Transitional(false))
 
@@ -109,14 +106,41 @@ func parseName(text string) (name string, ok bool) {
 		}
 		text = mapped
 	}
-	if !plainName.MatchString(text) {
+	text = strings.TrimSuffix(text, ".")
+	if !isPlainName(text) {
 		return "", false
 	}
-	if _, ok := dns.IsDomainName(text); !ok {
-		return "", false
-	}
-	return qname.Canonical(dns.Fqdn(text)), true
+	return qname.Canonical(text), true
 }
+
+// The limits of RFC 1035, 2.3.4, for a name as text.
+const (
+	longestName  = 253
+	longestLabel = 63
+)
+
+// isPlainName says whether a name, without the dot at its end, has only what lists hold; what else
+// may be in a name of the DNS is a sign here that the line is something else.
+func isPlainName(name string) bool {
+	label := 0
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.' && label > 0:
+			label = 0
+		case c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			label++
+		default:
+			return false
+		}
+		if label > longestLabel {
+			return false
+		}
+	}
+	return label > 0 && len(name) <= longestName
+}
+
+// isLetter tells a name from an IPv4 address, which ends in a digit.
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func isASCII(text string) bool {
 	for i := range len(text) {

@@ -2,10 +2,7 @@
 // Corefile names, and overrides, which come from the service.
 package policy
 
-import (
-	"hash/maphash"
-	"net/netip"
-)
+import "net/netip"
 
 // Side says on which list something stands.
 type Side uint8
@@ -27,27 +24,14 @@ const (
 // millions of lines: a name that nobody listed is found with a chance of 1 in 10^13
 // for a list of a million, and nobody outside can look for one.
 type Lists struct {
-	seed      maphash.Seed
-	names     map[uint64]Side
+	names     nameSet
 	addresses map[netip.Prefix]Side
 	// bits4 and bits6 say which lengths of prefixes there are.
 	bits4, bits6 [129]bool
 }
 
 func newLists() *Lists {
-	return &Lists{
-		seed:      maphash.MakeSeed(),
-		names:     map[uint64]Side{},
-		addresses: map[netip.Prefix]Side{},
-	}
-}
-
-// addName lists a canonical name and what is below it. Allowed wins over Denied.
-func (l *Lists) addName(name string, side Side) {
-	hash := maphash.String(l.seed, name)
-	if l.names[hash] != Allowed {
-		l.names[hash] = side
-	}
+	return &Lists{names: newNameSet(), addresses: map[netip.Prefix]Side{}}
 }
 
 // addPrefix lists addresses. Allowed wins over Denied.
@@ -71,7 +55,7 @@ func (l *Lists) Names() int {
 	if l == nil {
 		return 0
 	}
-	return len(l.names)
+	return l.names.len()
 }
 
 // Addresses is the number of distinct addresses and subnets.
@@ -85,21 +69,24 @@ func (l *Lists) Addresses() int {
 // Match says on which side a canonical name stands, and by which listed name, which is
 // itself or above it: the longest that is listed.
 func (l *Lists) Match(name string) (side Side, rule string) {
-	if l == nil || len(l.names) == 0 {
+	if l == nil || l.names.len() == 0 {
 		return None, ""
 	}
 	for at, ok := name, true; ok; at, ok = parent(at) {
-		if side := l.names[maphash.String(l.seed, at)]; side != None {
+		if side := l.names.find(at); side != None {
 			return side, at
 		}
 	}
 	return None, ""
 }
 
+// HaveAddrs says whether any address is listed.
+func (l *Lists) HaveAddrs() bool { return l != nil && len(l.addresses) > 0 }
+
 // MatchAddr says on which side an address stands, and by which prefix: the longest
 // that is listed.
 func (l *Lists) MatchAddr(address netip.Addr) (side Side, rule netip.Prefix) {
-	if l == nil || len(l.addresses) == 0 {
+	if !l.HaveAddrs() {
 		return None, netip.Prefix{}
 	}
 	address = address.Unmap().WithZone("")

@@ -241,8 +241,9 @@ func FuzzParseLine(f *testing.F) {
 func BenchmarkLists(b *testing.B) {
 	lists := newLists()
 	for _, name := range []string{"example.com", "ads.example.org"} {
-		lists.addName(name, Denied)
+		lists.names.add(name, Denied)
 	}
+	lists.names.seal()
 	b.ReportAllocs()
 	for b.Loop() {
 		lists.Match("www.some.example.net")

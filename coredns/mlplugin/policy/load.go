@@ -72,16 +72,17 @@ func Load(entries []Entry) (*Lists, []Skipped, error) {
 			skipped = append(skipped, s)
 		}
 	}
+	lists.names.seal()
 	return lists, skipped, nil
 }
 
-// add lists what one line says.
+// add lists what one line says. A name covers what is below it, and Allowed wins over Denied.
 func (l *Lists) add(e entry, side Side) {
 	if e.exception {
 		side = Allowed
 	}
 	for _, name := range e.names {
-		l.addName(name, side)
+		l.names.add(name, side)
 	}
 	for _, prefix := range e.prefixes {
 		l.addPrefix(prefix, side)

@@ -177,10 +177,13 @@ func (o *Overrides) Len() int {
 	return n
 }
 
+// Any says whether there is any.
+func (o *Overrides) Any() bool { return o != nil && len(o.byName) > 0 }
+
 // Match gives the override that holds for a canonical name and a client at a time, nil
 // for none: the more specific client wins, then the more specific name, then the newest.
 func (o *Overrides) Match(client netip.Addr, name string, now time.Time) *Override {
-	if o == nil || len(o.byName) == 0 {
+	if !o.Any() {
 		return nil
 	}
 	client = client.Unmap().WithZone("")

@@ -1,0 +1,5 @@
+//go:build !race
+
+package mlplugin
+
+const raceDetector = false
