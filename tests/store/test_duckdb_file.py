@@ -17,10 +17,12 @@ import duckdb
 import pytest
 
 from mlplugin.errors import StoreError
-from mlplugin.store import open_store
+from mlplugin.store import open_store, schema
+from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
 from mlplugin.store.port import Appended, Filter, StoreUnavailableError
 from tests.support.events import event, table
+from tests.support.threads import ended
 
 
 def filled(data: Path, count: int = 10) -> Path:
@@ -143,12 +145,6 @@ def test_nothing_there_to_read(tmp_path: Path) -> None:
 def test_unknown_stores(url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not known"):
         open_store(url, tmp_path)
-
-
-def test_stores_that_are_not_there_yet_keep_the_password(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="not there yet") as caught:
-        open_store("https://elastic:secret@localhost:9200", tmp_path)
-    assert "secret" not in str(caught.value)
 
 
 def test_another_directory_by_url(tmp_path: Path) -> None:
@@ -320,8 +316,7 @@ def test_readers_while_it_is_written_and_reopened(tmp_path: Path) -> None:
         if at % 1000 == 0:
             store._file._reopen()
     running.clear()
-    for reader in readers:
-        reader.join()
+    ended(readers)
     assert wrong == []
     assert store.size().rows == 4000
     store.close()
@@ -391,3 +386,35 @@ def test_a_start_frees_what_was_deleted_before_it_takes_more(tmp_path: Path) -> 
     assert store.size().rows == 400_000 - 122_880
     assert store.size().bytes < large
     store.close()
+
+
+def test_a_file_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    """Its events stay as they are, and new ones have what is new."""
+    place = tmp_path / FILE
+    with duckdb.connect(place) as old:
+        old.execute("CREATE TABLE mlplugin (version INTEGER NOT NULL)")
+        old.execute("INSERT INTO mlplugin VALUES (1)")
+        old.execute(schema.MIGRATIONS[0])
+        old.execute("INSERT INTO sensors VALUES (0, 'one')")
+        old.execute("INSERT INTO sequences VALUES (0, 0, 0)")
+        old.execute(
+            "INSERT INTO events VALUES (now()::TIMESTAMP, 0, 0, '192.0.2.1', 'udp', 'example.org', "
+            "11, 'A', 'NOERROR', NULL, 1, 'benign', NULL, 0, 'model', '1', 'observe', NULL)"
+        )
+    with pytest.raises(StoreError):
+        DuckDBStore(tmp_path, read_only=True)  # it would have to be written
+    store = DuckDBStore(tmp_path)
+    row = event(1, shadow_verdict="malicious", shadow_score=41.5, shadow_model="2.0")
+    store.append("one", table([row]))
+    told = {row["sequence"]: row["shadow_verdict"] for row in store.search(Filter(), 10).rows}
+    assert told == {0: None, 1: "malicious"}
+    store.close()
+
+
+def test_no_progress_is_drawn_into_the_log(tmp_path: Path) -> None:
+    file = DuckDBFile(tmp_path / "history.duckdb")
+    for give in (file.reading, file.writing):
+        with give() as connection:
+            asked = connection.execute("SELECT current_setting('enable_progress_bar')")
+            assert asked.fetchone() == (False,)
+    file.close()

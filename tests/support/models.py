@@ -22,10 +22,17 @@ def variant(folder: Path, version: str, metrics: Any = None) -> Path:
     return place
 
 
-def measured(alarms: float, found: float, names: int = 20_000) -> dict[str, Any]:
+def measured(
+    alarms: float, found: float, names: int = 20_000, data: str = "names made up"
+) -> dict[str, Any]:
     """Metrics of one set of clean names and one of malicious ones, as training writes them."""
     return {
+        "data": {data: {"rows": names}},
         "false_positives": {"names made up": {"names": names, SUSPICIOUS: alarms, MALICIOUS: 0.0}},
         "macro": {},
-        "finds": {"mal_phishing": {"names": names, SUSPICIOUS: found, MALICIOUS: found / 2}},
-    }
+        "finds": {
+            "mal_phishing": {
+                "threat": "phishing", "names": names, SUSPICIOUS: found, MALICIOUS: found / 2,
+            }
+        },
+    }  # fmt: skip

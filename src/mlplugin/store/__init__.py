@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import urllib.parse
 from pathlib import Path
 
 from mlplugin.errors import StoreError
 from mlplugin.store.duckdb_store import DuckDBStore
-from mlplugin.store.port import Store
+from mlplugin.store.elastic import ElasticStore, Options
+from mlplugin.store.port import Store, StoreUnavailableError
 
-__all__ = ["Store", "open_store"]
+__all__ = ["ElasticStore", "Options", "Store", "is_cluster", "open_store"]
+
+LOG = logging.getLogger(__name__)
+CLUSTERS = frozenset({"http", "https"})
 
 
-def open_store(url: str | None, data: Path, *, read_only: bool = False) -> Store:
+def open_store(
+    url: str | None, data: Path, options: Options | None = None, *, read_only: bool = False
+) -> Store:
     """Open the store at a URL: the embedded one in the data directory if None.
 
-    `duckdb:///path/to/directory` names another directory for the embedded store.
+    `duckdb:///path/to/directory` names another directory for the embedded store,
+    `https://user@host:9200` a cluster of Elasticsearch or OpenSearch. A cluster that cannot be
+    reached now is opened all the same, to be asked again with each use, unless `read_only`.
+
+    Args:
+        url: the store.
+        data: the data directory.
+        options: of a cluster; none are the defaults.
+        read_only: whether nothing is to be written, and it must answer at once.
 
     Raises:
         StoreError: where there is no such store, or it cannot be opened.
@@ -25,18 +40,34 @@ def open_store(url: str | None, data: Path, *, read_only: bool = False) -> Store
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "duckdb" and not parts.netloc and parts.path:
         return DuckDBStore(Path(urllib.parse.unquote(parts.path)), read_only=read_only)
-    if parts.scheme in {"elasticsearch", "opensearch", "http", "https"}:
+    if parts.scheme not in CLUSTERS:
         raise StoreError(
-            f"store {_shown(parts)}: Elasticsearch and OpenSearch are not there yet; "
-            "leave --store out for the embedded store"
+            f"store {_shown(parts)!r} is not known: write https://HOST:9200 for Elasticsearch or "
+            "OpenSearch, duckdb:///DIRECTORY, or leave --store out for the embedded store"
         )
-    raise StoreError(
-        f"store {_shown(parts)!r} is not known: write duckdb:///DIRECTORY, "
-        "or leave --store out for the embedded store"
-    )
+    store = ElasticStore(url, data, options, read_only=read_only)
+    try:
+        server = store.connect()
+    except StoreUnavailableError as fault:
+        if read_only:
+            store.close()
+            raise
+        LOG.warning("%s; events wait at their sensors until it answers", fault)
+    except StoreError:
+        store.close()
+        raise
+    else:
+        lacks = server.lacks()
+        LOG.info("store: %s%s", server, f": {'; '.join(lacks)}" if lacks else "")
+    return store
+
+
+def is_cluster(url: str | None) -> bool:
+    """Whether a store is one that many share."""
+    return url is not None and urllib.parse.urlsplit(url).scheme in CLUSTERS
 
 
 def _shown(parts: urllib.parse.SplitResult) -> str:
     """The URL without what may be a password."""
     host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit(parts._replace(netloc=host))
+    return urllib.parse.urlunsplit(parts._replace(netloc=host, query="", fragment=""))

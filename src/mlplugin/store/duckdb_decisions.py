@@ -10,7 +10,9 @@ import duckdb
 
 from mlplugin.store.duckdb_query import aware, naive
 from mlplugin.store.port import EXPIRED, Change, Network, Override
+from mlplugin.store.precedence import holds, is_gone, taken_back
 
+MOST = 2**31
 SAME = "name = ? AND client IS NOT DISTINCT FROM ?"
 
 
@@ -44,10 +46,41 @@ def overrides(connection: duckdb.DuckDBPyConnection) -> list[Override]:
     ]
 
 
+def take_over(
+    connection: duckdb.DuckDBPyConnection, decided: list[Override], recorded: list[Change]
+) -> int:
+    """Write decisions and entries of another store that are not here; how many."""
+    known = set(changes(connection, MOST))
+    new = [change for change in reversed(recorded) if change not in known]
+    for change in new:
+        _record(connection, change)
+    gone = taken_back(changes(connection, MOST))
+    mine = {(one.name, one.client): one for one in overrides(connection)}
+    taken = len(new)
+    for override in (one for one in decided if not is_gone(one, gone)):
+        there = mine.get((override.name, override.client))
+        if there is None or holds(override, there):
+            _replace(connection, override)
+            mine[override.name, override.client] = override
+            taken += 1
+    for override in (one for one in mine.values() if is_gone(one, gone)):
+        _delete(connection, override.name, override.client)
+        taken += 1
+    return taken
+
+
 def put(connection: duckdb.DuckDBPyConnection, override: Override, who: str) -> None:
     """Write a decision in place of an earlier one, and the record of it."""
+    _replace(connection, override)
+    change = Change(
+        override.created, who, override.name, override.client, override.status, override.reason
+    )
+    _record(connection, change)
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, override: Override) -> None:
     client = client_text(override.client)
-    connection.execute(f"DELETE FROM overrides WHERE {SAME}", [override.name, client])  # noqa: S608
+    _delete(connection, override.name, override.client)
     expires = None if override.expires is None else naive(override.expires)
     created = naive(override.created)
     connection.execute(
@@ -62,24 +95,24 @@ def put(connection: duckdb.DuckDBPyConnection, override: Override, who: str) -> 
             created,
         ],
     )
-    change = Change(
-        override.created, who, override.name, override.client, override.status, override.reason
-    )
-    _record(connection, change)
 
 
 def delete(
     connection: duckdb.DuckDBPyConnection, name: str, client: Network | None, change: Change
 ) -> bool:
     """Take a decision back, and record that; False if there is none."""
+    if not _delete(connection, name, client):
+        return False
+    _record(connection, change)
+    return True
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, name: str, client: Network | None) -> bool:
     found = connection.execute(
         f"DELETE FROM overrides WHERE {SAME}",  # noqa: S608 - only our own text
         [name, client_text(client)],
     ).fetchone()
-    if not found or not found[0]:
-        return False
-    _record(connection, change)
-    return True
+    return bool(found and found[0])
 
 
 def drop_expired(

@@ -23,8 +23,9 @@ CHECKPOINT_BYTES = 64 << 20
 RESERVE_BYTES = 64 << 20
 RESERVE_SHARE = 0.05
 
-# The store is a guest beside a name server: half of the cores, a quarter of the memory.
-MOST_THREADS = 4
+# The store is a guest beside a name server: half of the cores, but two where there are two, since
+# nobody waits for long sums then; a quarter of the memory.
+LEAST_THREADS, MOST_THREADS = 2, 4
 LEAST_MEMORY, MOST_MEMORY = 256 << 20, 4 << 30
 
 
@@ -37,7 +38,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "enable_external_access": "false",
-    "threads": max(1, min((os.cpu_count() or 1) // 2, MOST_THREADS)),
+    "threads": min(max((os.cpu_count() or 1) // 2, LEAST_THREADS), MOST_THREADS),
     "memory_limit": f"{_memory_limit()}B",
     "checkpoint_threshold": f"{CHECKPOINT_BYTES}B",
 }
@@ -66,6 +67,8 @@ class DuckDBFile:
         connection = None
         try:
             connection = duckdb.connect(self.path, read_only=self._read_only, config=SETTINGS)
+            # It would go to standard output, between the lines of the log.
+            connection.execute("SET enable_progress_bar = false")
             if self._read_only:
                 _check_version(connection)
             else:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 import duckdb
 
-from mlplugin.store.port import Filter, Network, Position, Row
+from mlplugin.store.port import OBSERVE, Filter, Network, Order, Position, Row
 from mlplugin.verdict import Level
 
 # The rows of `QUERY_COLUMNS`; the caller names the sensors.
@@ -19,7 +19,7 @@ SELECTED = """
     epoch_us(time) AS time, s.name AS sensor, sequence, client, transport, qname,
     CASE WHEN domain_length IS NOT NULL THEN right(qname, domain_length) END AS registered_domain,
     qtype, rcode, answers, duration, verdict, threat, score::DOUBLE AS score, source, model,
-    action, reason
+    action, reason, shadow_verdict, shadow_score::DOUBLE AS shadow_score, shadow_model
 """
 # The same for columns of the schema `QUERIES`.
 EXPORTED = (
@@ -30,6 +30,7 @@ EXPORTED = (
     .replace("verdict, threat,", "verdict::VARCHAR AS verdict, threat::VARCHAR AS threat,")
     .replace("source, model,", "source::VARCHAR AS source, model,")
     .replace("action, reason", "action::VARCHAR AS action, reason")
+    .replace("shadow_verdict,", "shadow_verdict::VARCHAR AS shadow_verdict,")
 )
 FROM = "FROM events e JOIN sensors s ON s.id = e.sensor"
 
@@ -42,9 +43,13 @@ PLACES = """
     ) WHERE number % ? = 0 OR number = total ORDER BY number
 """
 Place = tuple[datetime, int, int]
+EPOCH, MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 
-BLOCKED = "action <> 'observe'"
 FLAGGED = f"verdict <> '{Level.BENIGN}'"
+BLOCKED = f"action <> '{OBSERVE}'"
+
+# What an order sorts by before time, sensor and sequence.
+FIRST = {Order.SCORE: "score", Order.DURATION: "coalesce(duration::BIGINT, -1)"}
 
 
 class Condition:
@@ -56,15 +61,20 @@ class Condition:
         self._names(wanted)
         for column, value in (
             ("threat", wanted.threat),
+            ("source", wanted.source),
             ("action", wanted.action),
             ("rcode", wanted.rcode),
             ("qtype", wanted.qtype),
+            ("shadow_model", wanted.shadow_model),
         ):
             if value is not None:
                 self._add(f"{column} = ?", str(value))
-        if wanted.verdicts:
-            marks = ", ".join("?" for _ in wanted.verdicts)
-            self._add(f"verdict IN ({marks})", *map(str, wanted.verdicts))
+        self._levels("verdict", wanted.verdicts)
+        self._levels("shadow_verdict", wanted.shadow)
+        if wanted.min_score is not None:
+            self._add("score >= ?::DECIMAL(3, 1)", wanted.min_score)
+        if wanted.max_score is not None:
+            self._add("score <= ?::DECIMAL(3, 1)", wanted.max_score)
         if wanted.since is not None:
             self._add("time >= ?", naive(wanted.since))
         if wanted.until is not None:
@@ -77,6 +87,11 @@ class Condition:
     def _add(self, part: str, *parameters: Any) -> None:
         self._parts.append(part)
         self.parameters += parameters
+
+    def _levels(self, column: str, levels: tuple[Level, ...]) -> None:
+        if levels:
+            marks = ", ".join("?" for _ in levels)
+            self._add(f"{column} IN ({marks})", *map(str, levels))
 
     def _names(self, wanted: Filter) -> None:
         if wanted.qname is not None:
@@ -93,6 +108,14 @@ class Condition:
                 wanted.domain,
                 f".{wanted.domain}",
             )
+        if wanted.domains is not None:
+            # Lengths first: they are compared faster than ends of names are cut off.
+            self._add(
+                "domain_length IN (SELECT unnest(?::USMALLINT[])) "
+                "AND right(qname, domain_length) IN (SELECT unnest(?::VARCHAR[]))",
+                sorted({len(domain) for domain in wanted.domains}),
+                list(wanted.domains),
+            )
 
     def _clients(self, connection: duckdb.DuckDBPyConnection, client: Network) -> None:
         if client.prefixlen == client.max_prefixlen:
@@ -106,17 +129,27 @@ class Condition:
         inside = [address for (address,) in distinct if _address(address) in client]
         self._add("client IN (SELECT unnest(?::VARCHAR[]))", inside)
 
-    def behind(self, position: Position, sensor: int) -> None:
-        """Restrict to what comes behind a position, newest first."""
-        moment = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+    def behind(self, position: Position, sensor: int, order: Order) -> None:
+        """Restrict to what comes behind a position in an order."""
+        place = [position.time, sensor, position.sequence]
+        sign = ">" if order is Order.OLDEST else "<"
+        # Said of one column by itself, it lets whole row groups be passed over.
+        if order in FIRST:
+            first = FIRST[order]
+            value = f"?::{'DECIMAL(3, 1)' if order is Order.SCORE else 'BIGINT'}"
+            self._add(f"{first} <= {value}", position.value)
+            self._add(
+                f"({first} < {value} OR (epoch_us(time), e.sensor, sequence) < (?, ?, ?))",
+                position.value,
+                *place,
+            )
+            return
         self._add(
-            "time <= ?::TIMESTAMP + to_microseconds(?) "
-            "AND (epoch_us(time), e.sensor, sequence) < (?, ?, ?)",
-            moment,
+            f"time {sign}= ?::TIMESTAMP + to_microseconds(?) "
+            f"AND (epoch_us(time), e.sensor, sequence) {sign} (?, ?, ?)",
+            naive(EPOCH),
             position.time,
-            position.time,
-            sensor,
-            position.sequence,
+            *place,
         )
 
     def upto(self, last: Place, behind: Place | None) -> Condition:
@@ -173,3 +206,23 @@ def rows(columns: Iterable[str], found: Iterable[tuple[Any, ...]]) -> list[Row]:
         row["time"] = moment(row["time"])
         row["answers"] = row["answers"].split(" ") if row["answers"] else []
     return made
+
+
+def sorting(order: Order, table: str = "") -> str:
+    """An order as SQL; `table` is the alias whose columns are meant, with its dot."""
+    down = "" if order is Order.OLDEST else " DESC"
+    columns = [f"{table}{column}{down}" for column in ("time", "sensor", "sequence")]
+    if order in FIRST:
+        columns.insert(0, f"{FIRST[order]}{down}")
+    return f"ORDER BY {', '.join(columns)}"
+
+
+def place_of(row: Row, order: Order) -> Position:
+    """The place of a row in an order."""
+    value = None
+    if order is Order.SCORE:
+        value = row["score"]
+    elif order is Order.DURATION:
+        value = -1 if row["duration"] is None else row["duration"]
+    time = (row["time"] - EPOCH) // MICROSECOND
+    return Position(time, row["sensor"], row["sequence"], value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,40 +13,40 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from mlplugin.store import duckdb_decisions
+from mlplugin.store import duckdb_decisions, duckdb_past, duckdb_sensors, duckdb_sums
+from mlplugin.store.duckdb_decisions import client_text
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_query import (
-    BLOCKED,
     EXPORTED,
-    FLAGGED,
     FROM,
     PLACES,
     SELECTED,
     Condition,
-    aware,
     naive,
+    place_of,
     rows,
+    sorting,
 )
+from mlplugin.store.duckdb_sums import chosen
 from mlplugin.store.port import (
     QUERIES,
     QUERY_COLUMNS,
     Appended,
     Change,
-    Count,
     Counters,
     Filter,
     Network,
+    Order,
     Override,
     Page,
     Position,
     Sensor,
     Size,
-    Stats,
 )
-from mlplugin.store.sequences import Growth, Intervals
+from mlplugin.store.sequences import Intervals
+from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
 
 FILE = "history.duckdb"
-ORDER = "ORDER BY time DESC, sensor DESC, sequence DESC"
 
 # A step of retention: short enough that ingestion does not notice.
 STEP_ROWS = 500_000
@@ -61,7 +61,9 @@ INSERT = """
     INSERT INTO events
     SELECT make_timestamp(time), ?, sequence, client, transport, qname,
         length(registered_domain), qtype, rcode, nullif(answers, ''), duration, verdict, threat,
-        coalesce(score, 0), source, model, coalesce(action, 'observe'), reason
+        coalesce(score, 0), source, model, coalesce(action, 'observe'), reason,
+        shadow_verdict, CASE WHEN shadow_verdict IS NOT NULL THEN coalesce(shadow_score, 0) END,
+        shadow_model
     FROM batch
 """
 
@@ -71,6 +73,9 @@ class DuckDBStore:
 
     Any number of threads may use it; one writes at a time.
     """
+
+    # The file is one process's.
+    shared = False
 
     def __init__(self, data: Path, *, read_only: bool = False) -> None:
         """Open it, and make it if it is not there. Raises StoreError."""
@@ -105,9 +110,9 @@ class DuckDBStore:
                         number = _add_sensor(connection, sensor, len(self._sensors))
                     if growth is not None:
                         _insert(connection, number, new)
-                        _keep_growth(connection, number, stored, growth)
+                        duckdb_sensors.keep_growth(connection, number, stored, growth)
                     if counters is not None:
-                        _keep_counters(connection, number, counters)
+                        duckdb_sensors.keep_counters(connection, number, counters)
             except BaseException:
                 self._stored.pop(sensor, None)  # whatever came of it, the file knows
                 raise
@@ -135,26 +140,28 @@ class DuckDBStore:
 
     # The history
 
-    def search(self, wanted: Filter, limit: int, after: Position | None = None) -> Page:
-        """Give a page of at most `limit` rows, newest first."""
+    def search(
+        self,
+        wanted: Filter,
+        limit: int,
+        after: Position | None = None,
+        order: Order = Order.NEWEST,
+    ) -> Page:
+        """Give a page of at most `limit` rows."""
         with self._file.reading() as connection:
             condition = Condition(connection, wanted)
             total = _number(connection, f"SELECT count(*) FROM events e WHERE {condition}",  # noqa: S608
                             condition)  # fmt: skip
             if after is not None:
-                condition.behind(after, self._sensors.get(after.sensor, -1))
+                condition.behind(after, self._sensors.get(after.sensor, -1), order)
             found = connection.execute(
-                f"SELECT {SELECTED} FROM (SELECT e.* FROM events e WHERE {condition} {ORDER} "  # noqa: S608
-                f"LIMIT {limit + 1}) e JOIN sensors s ON s.id = e.sensor "
-                "ORDER BY e.time DESC, e.sensor DESC, e.sequence DESC",
+                f"SELECT {SELECTED} FROM (SELECT e.* FROM events e WHERE {condition} "  # noqa: S608
+                f"{sorting(order)} LIMIT {limit + 1}) e JOIN sensors s ON s.id = e.sensor "
+                f"{sorting(order, 'e.')}",
                 condition.parameters,
             ).fetchall()
-        position = None
-        if len(found) > limit:
-            found = found[:limit]
-            time, sensor, sequence = found[-1][:3]
-            position = Position(time, sensor, sequence)
-        return Page(rows(QUERY_COLUMNS, found), total, position)
+        page = rows(QUERY_COLUMNS, found[:limit])
+        return Page(page, total, place_of(page[-1], order) if len(found) > limit else None)
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
         """Give all rows, oldest first, in batches of the schema `QUERIES`.
@@ -181,62 +188,75 @@ class DuckDBStore:
     def stats(self, wanted: Filter) -> Stats:
         """Count."""
         with self._file.reading() as connection:
-            condition = Condition(connection, wanted)
-            found = connection.execute(
-                f"SELECT count(*), count(*) FILTER ({FLAGGED}), count(*) FILTER ({BLOCKED}), "  # noqa: S608
-                "count(DISTINCT client), count(DISTINCT qname), min(time), max(time) "
-                f"FROM events e WHERE {condition}",
-                condition.parameters,
-            ).fetchone()
-            if found is None:
-                return Stats()
-            groups = [
-                dict(
-                    connection.execute(
-                        f"SELECT {column}, count(*) FROM events e "  # noqa: S608
-                        f"WHERE {condition} AND {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1",
-                        condition.parameters,
-                    ).fetchall()
-                )
-                for column in ("verdict", "threat", "action")
-            ]
-        queries, flagged, blocked, clients, names, first, last = found
-        return Stats(queries, flagged, blocked, clients, names, aware(first), aware(last), *groups)
+            return duckdb_sums.stats(chosen(connection, wanted))
 
     def top(self, wanted: Filter, column: str, limit: int) -> list[Count]:
-        """Give the most frequent values of `qname`, `registered_domain` or `client`."""
-        value = {
-            "qname": "qname",
-            "client": "client",
-            "registered_domain": "right(qname, domain_length)",
-        }[column]
+        """Give the most frequent values of a column."""
         with self._file.reading() as connection:
-            condition = Condition(connection, wanted)
-            found = connection.execute(
-                f"SELECT {value} AS value, count(*), count(*) FILTER ({FLAGGED}) FROM events e "  # noqa: S608
-                f"WHERE {condition} AND {value} IS NOT NULL "
-                "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
-                [*condition.parameters, limit],
-            ).fetchall()
-        return [Count(*row) for row in found]
+            return duckdb_sums.top(chosen(connection, wanted), column, limit)
+
+    def summary(self, wanted: Filter, columns: Sequence[str], limit: int) -> Summary:
+        """Give `stats` and `top` of several columns."""
+        with self._file.reading() as connection:
+            rows = chosen(connection, wanted)
+            found = {column: duckdb_sums.top(rows, column, limit) for column in columns}
+            return Summary(duckdb_sums.stats(rows), found)
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Give the times of the first and the last query."""
+        with self._file.reading() as connection:
+            return duckdb_sums.span(connection)
+
+    def timeline(self, wanted: Filter, step: int, by: str | None) -> list[Slice]:
+        """Count by steps of time and by a column."""
+        with self._file.reading() as connection:
+            return duckdb_sums.timeline(chosen(connection, wanted, keep=False), step, by)
+
+    def scores(self, wanted: Filter) -> list[Bin]:
+        """Count by score."""
+        with self._file.reading() as connection:
+            return duckdb_sums.scores(chosen(connection, wanted))
+
+    def suspects(self, wanted: Filter, limit: int) -> list[Suspect]:
+        """Give the registered domains with the most flagged queries, then with the most of all."""
+        with self._file.reading() as connection:
+            return duckdb_sums.suspects(chosen(connection, wanted, keep=False), limit)
+
+    def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
+        """Give those registered domains that others asked for than the filter's client, one."""
+        with self._file.reading() as connection:
+            rows = chosen(connection, replace(wanted, client=None))
+            return duckdb_sums.shared_domains(rows, client_text(wanted.client), list(domains))
+
+    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
+        """Give registered domains that may look like one."""
+        with self._file.reading() as connection:
+            return duckdb_sums.similar(chosen(connection, wanted), domain, label, limit)
+
+    def names(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
+        """Give every name once; each part of them is read in a transaction of its own."""
+        with self._file.reading() as connection:
+            parts = duckdb_past.parts(connection, wanted)
+        for part in range(parts):
+            with self._file.reading() as connection:
+                found = duckdb_past.names(connection, wanted, part, parts)
+            yield from found
+
+    def askers(self, wanted: Filter, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give who asked for some names."""
+        with self._file.reading() as connection:
+            found = duckdb_past.askers(connection, wanted, names)
+        yield from found
 
     def sensors(self) -> list[Sensor]:
         """Give every sensor that ever sent something, by name."""
         with self._file.reading() as connection:
-            found = connection.execute(
-                "SELECT name, (SELECT coalesce(sum(last - first + 1), 0)::BIGINT FROM sequences "
-                "WHERE sensor = id), (SELECT coalesce(sum(served), 0)::BIGINT FROM counters "
-                "WHERE sensor = id), (SELECT list(dropped) FROM counters WHERE sensor = id) "
-                "FROM sensors ORDER BY name"
-            ).fetchall()
-        sensors = []
-        for name, stored, served, texts in found:
-            dropped: dict[str, int] = {}
-            for text in texts or ():
-                for reason, count in json.loads(text).items():
-                    dropped[reason] = dropped.get(reason, 0) + count
-            sensors.append(Sensor(name, stored, served, dropped))
-        return sensors
+            return duckdb_sensors.sensors(connection)
+
+    def runs(self) -> list[tuple[str, Counters]]:
+        """Give the newest counters of every run of every sensor."""
+        with self._file.reading() as connection:
+            return duckdb_sensors.runs(connection)
 
     # Decisions
 
@@ -261,6 +281,11 @@ class DuckDBStore:
             return 0
         with self._lock, self._file.writing() as connection:
             return duckdb_decisions.drop_expired(connection, before, at, who)
+
+    def take_over(self, overrides: list[Override], changes: list[Change]) -> int:
+        """Take decisions and entries of the record from another store; how many."""
+        with self._lock, self._file.writing() as connection:
+            return duckdb_decisions.take_over(connection, overrides, changes)
 
     def changes(self, limit: int) -> list[Change]:
         """Give the latest entries of the record of decisions, newest first."""
@@ -356,42 +381,3 @@ def _insert(connection: duckdb.DuckDBPyConnection, sensor: int, events: pa.Table
         connection.execute(INSERT, [sensor])
     finally:
         connection.unregister("batch")
-
-
-def _keep_growth(
-    connection: duckdb.DuckDBPyConnection, sensor: int, stored: Intervals, growth: Growth
-) -> None:
-    """Put the intervals in place of those that they cover; mostly one grows at its end."""
-    first, last = growth.first.tolist(), growth.last.tolist()
-    if growth.high - growth.low == 1 and len(first) == 1 and first[0] == stored.first[growth.low]:
-        connection.execute(
-            "UPDATE sequences SET last = ? WHERE sensor = ? AND first = ?",
-            [last[0], sensor, first[0]],
-        )
-        return
-    if growth.high > growth.low:
-        connection.execute(
-            "DELETE FROM sequences WHERE sensor = ? AND first BETWEEN ? AND ?",
-            [sensor, int(stored.first[growth.low]), int(stored.first[growth.high - 1])],
-        )
-    connection.execute(
-        "INSERT INTO sequences SELECT ?, unnest(?::BIGINT[]), unnest(?::BIGINT[])",
-        [sensor, first, last],
-    )
-
-
-def _keep_counters(connection: duckdb.DuckDBPyConnection, sensor: int, counters: Counters) -> None:
-    """Keep the newest of a run: the one with the most served."""
-    run = [sensor, counters.started]
-    found = connection.execute(
-        "SELECT served FROM counters WHERE sensor = ? AND started = ?", run
-    ).fetchone()
-    dropped = json.dumps(dict(counters.dropped))
-    if found is None:
-        connection.execute("INSERT INTO counters VALUES (?, ?, ?, ?)",
-                           [*run, counters.served, dropped])  # fmt: skip
-    elif counters.served >= found[0]:
-        connection.execute(
-            "UPDATE counters SET served = ?, dropped = ? WHERE sensor = ? AND started = ?",
-            [counters.served, dropped, *run],
-        )

@@ -6,16 +6,18 @@ Events come in as columns (`EVENTS`) that the service has checked. A store keeps
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from mlplugin.errors import StoreError
-from mlplugin.verdict import Level, Threat
+from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
+from mlplugin.verdict import Level, Source, Threat
 
 # Times are microseconds since 1970 UTC, durations microseconds, answers joined by spaces.
 EVENTS = pa.schema(
@@ -37,6 +39,9 @@ EVENTS = pa.schema(
         pa.field("model", pa.string(), nullable=False),
         pa.field("action", pa.string()),
         pa.field("reason", pa.string()),
+        pa.field("shadow_verdict", pa.string()),
+        pa.field("shadow_score", pa.float64()),
+        pa.field("shadow_model", pa.string()),
     ]
 )
 
@@ -48,7 +53,7 @@ OBSERVE = ACTIONS[0]
 QUERY_COLUMNS = (
     "time", "sensor", "sequence", "client", "transport", "qname", "registered_domain", "qtype",
     "rcode", "answers", "duration", "verdict", "threat", "score", "source", "model", "action",
-    "reason",
+    "reason", "shadow_verdict", "shadow_score", "shadow_model",
 )  # fmt: skip
 
 # The same as columns.
@@ -76,6 +81,10 @@ class StoreUnavailableError(StoreError):
     retry_after = 5
 
 
+class StoreBusyError(StoreUnavailableError):
+    """Another one does that job just now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """A sensor's own counts since it started.
@@ -93,10 +102,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of a batch: events stored now, and events that were known before."""
+    """What became of a batch: events stored now, known before, and refused for good."""
 
     stored: int
     known: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,36 +117,60 @@ class Filter:
         qname: a canonical name; `*` stands for any number of characters.
         domain: a registered domain.
         client: an address, as a network of one, or a subnet.
+        domains: one of these registered domains.
         verdicts: one of these.
+        min_score: this score and higher.
+        max_score: this score and lower.
         since: this time and later (UTC).
         until: before this time (UTC).
+        shadow: a candidate in shadow thought otherwise, and so.
+        shadow_model: that was the candidate.
     """
 
     qname: str | None = None
     domain: str | None = None
+    domains: tuple[str, ...] | None = None
     client: Network | None = None
     verdicts: tuple[Level, ...] = ()
     threat: Threat | None = None
+    source: Source | None = None
+    min_score: float | None = None
+    max_score: float | None = None
     action: str | None = None
     rcode: str | None = None
     qtype: str | None = None
     sensor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    shadow: tuple[Level, ...] = ()
+    shadow_model: str | None = None
+
+
+class Order(StrEnum):
+    """In which order queries come; where the first says nothing, the newest come first."""
+
+    NEWEST = "-time"
+    OLDEST = "time"
+    SCORE = "-score"
+    DURATION = "-duration"
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the history, newest first: microseconds since 1970, the sensor, its sequence."""
+    """A place in the history: microseconds since 1970, the sensor, its sequence.
+
+    `value` is the score or the duration where those are the order, -1 where there is none.
+    """
 
     time: int
     sensor: str
     sequence: int
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows with `QUERY_COLUMNS`, newest first; where the next page begins after, if there is one.
+    """Rows with `QUERY_COLUMNS`, in order; where the next page begins after, if there is one.
 
     `total` is how many queries the filter holds in all.
     """
@@ -157,31 +191,6 @@ class Sensor:
     stored: int
     served: int
     dropped: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Counts over the queries that a filter holds; sensors' own counts know no filter."""
-
-    queries: int = 0
-    flagged: int = 0
-    blocked: int = 0
-    clients: int = 0
-    names: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    by_verdict: Mapping[str, int] = field(default_factory=dict)
-    by_threat: Mapping[str, int] = field(default_factory=dict)
-    by_action: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How often a value occurs, and how often flagged."""
-
-    value: str
-    queries: int
-    flagged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,22 +234,35 @@ class Change:
     reason: str
 
 
-# The status of a change by which a decision went that had expired.
+# The status of a change by which a decision was taken back, and by which one went that had expired.
+UNVETTED = "unvetted"
 EXPIRED = "expired"
+TAKEN_BACK = (UNVETTED, EXPIRED)
 
 
 class Store(Protocol):
     """The history, the sensors' counts, and what people decided.
 
     Any method raises StoreUnavailableError where coming again helps, StoreError where it does not.
+
+    Attributes:
+        shared: whether others may change it meanwhile, so that what was read grows old.
     """
+
+    shared: bool
 
     def append(self, sensor: str, events: pa.Table, counters: Counters | None = None) -> Appended:
         """Store those events that are new, and the counters if newer, all or nothing, for good."""
         ...
 
-    def search(self, wanted: Filter, limit: int, after: Position | None = None) -> Page:
-        """Give a page of at most `limit` rows, newest first, from behind a position on."""
+    def search(
+        self,
+        wanted: Filter,
+        limit: int,
+        after: Position | None = None,
+        order: Order = Order.NEWEST,
+    ) -> Page:
+        """Give a page of at most `limit` rows, from behind a position of the same order on."""
         ...
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
@@ -252,7 +274,56 @@ class Store(Protocol):
         ...
 
     def top(self, wanted: Filter, column: str, limit: int) -> list[Count]:
-        """Give the most frequent values of `qname`, `registered_domain` or `client`."""
+        """Give the most frequent values of one of `sums.COLUMNS`, by frequency, then value."""
+        ...
+
+    def summary(self, wanted: Filter, columns: Sequence[str], limit: int) -> Summary:
+        """Give `stats` and `top` of several columns, cheaper than one after the other."""
+        ...
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Give the times of the first and the last query, None if there is none."""
+        ...
+
+    def timeline(self, wanted: Filter, step: int, by: str | None) -> list[Slice]:
+        """Count by steps of so many seconds since 1970 UTC and by one of `sums.SLICED_BY`.
+
+        Oldest first; steps and values without a query are left out.
+        """
+        ...
+
+    def scores(self, wanted: Filter) -> list[Bin]:
+        """Count by score, rising; what has no query is left out, 60 counts as 59."""
+        ...
+
+    def suspects(self, wanted: Filter, limit: int) -> list[Suspect]:
+        """Give the registered domains with the most flagged queries, then with the most of all."""
+        ...
+
+    def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
+        """Give those registered domains that others asked for than the filter's client, one."""
+        ...
+
+    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
+        """Give registered domains that may look like one, the most frequent first.
+
+        They are written nearly so, have the same label, or letters of other scripts, and are not
+        `domain` itself.
+        """
+        ...
+
+    def names(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
+        """Give every name once with what was counted of it, in batches of `past.NAMES`.
+
+        However many there are, they take little memory. Times may be to the millisecond.
+        """
+        ...
+
+    def askers(self, wanted: Filter, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give who asked for some names (`past.MOST_ASKED` at most), in batches of `past.ASKERS`.
+
+        By name and client.
+        """
         ...
 
     def sensors(self) -> list[Sensor]:
@@ -280,11 +351,27 @@ class Store(Protocol):
         ...
 
     def trim(self, before: datetime | None, most_bytes: int | None) -> int:
-        """Take away one small step of what is too old or too much; events taken, 0 if none."""
+        """Take away one small step of what is too old or too much; events taken, 0 if none.
+
+        A store may take away whole days (UTC) only: an event stays until its day is too old.
+        """
         ...
 
     def size(self) -> Size:
         """Measure."""
+        ...
+
+    def runs(self) -> list[tuple[str, Counters]]:
+        """Give the newest counters of every run of every sensor."""
+        ...
+
+    def take_over(self, overrides: list[Override], changes: list[Change]) -> int:
+        """Take decisions and entries of the record, newest first, from another store.
+
+        Of decisions on the same name and client the newer one holds (`precedence`), and none
+        that was taken back later in either store; an entry that is here already is left out. How
+        many decisions and entries were written or taken back.
+        """
         ...
 
     def check(self) -> None:

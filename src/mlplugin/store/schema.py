@@ -51,6 +51,11 @@ MIGRATIONS = (
         status VARCHAR NOT NULL, reason VARCHAR NOT NULL
     );
     """,
+    """
+    ALTER TABLE events ADD COLUMN shadow_verdict verdict;
+    ALTER TABLE events ADD COLUMN shadow_score DECIMAL(3, 1);
+    ALTER TABLE events ADD COLUMN shadow_model VARCHAR;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

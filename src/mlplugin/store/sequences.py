@@ -43,15 +43,20 @@ class Intervals:
         """How many numbers there are."""
         return int((self.last - self.first + 1).sum())
 
+    def holds(self, numbers: Numbers) -> NDArray[np.bool_]:
+        """Whether each number is in it."""
+        at = np.searchsorted(self.first, numbers, side="right") - 1
+        found = np.zeros(len(numbers), np.bool_)
+        inside = at >= 0
+        found[inside] = numbers[inside] <= self.last[at[inside]]
+        return found
+
     def growth(self, batch: Numbers) -> Growth | None:
         """Work out what a batch adds, None if all of it is there; a number counts once."""
         numbers, places = batch, None
         if not bool((np.diff(batch) == 1).all()):
             numbers, places = np.unique(batch, return_index=True)
-        at = np.searchsorted(self.first, numbers, side="right") - 1
-        known = np.zeros(len(numbers), np.bool_)
-        inside = at >= 0
-        known[inside] = numbers[inside] <= self.last[at[inside]]
+        known = self.holds(numbers)
         if known.all():
             return None
         rows = None
