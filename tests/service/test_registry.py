@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from mlplugin.errors import ModelError, UsageError
 from mlplugin.model import load
 from mlplugin.service.in_use import ModelInUse
-from mlplugin.service.registry import Entry, Registry, chosen
+from mlplugin.service.lineage import Entry
+from mlplugin.service.registry import Registry, chosen
 from tests.e2e.system import until
 from tests.support.models import TINY, variant
 

@@ -45,6 +45,7 @@ CHOICES = {
     "threat": THREATS,
     "source": SOURCES,
     "action": ACTIONS,
+    "shadow_verdict": LEVELS,
 }
 MNEMONIC = re.compile(r"[A-Za-z0-9-]{1,32}")
 MODEL = re.compile(rf"[!-~]{{1,{LONGEST_MODEL}}}")
@@ -227,11 +228,14 @@ def _check(columns: _Columns) -> None:
             raise columns.fail(row, f"{field.name} is missing")
     for name, most in HIGHEST.items():
         _check_range(columns, name, 0, most)
-    _check_range(columns, "score", 0, 60)
+    for name in ("score", "shadow_score"):
+        _check_range(columns, name, 0, 60)
     for name, choices in CHOICES.items():
         _check_values(columns, name, frozenset(choices).__contains__)
-    for name, pattern in (("qtype", MNEMONIC), ("rcode", MNEMONIC), ("model", MODEL)):
+    for name, pattern in (("qtype", MNEMONIC), ("rcode", MNEMONIC), ("model", MODEL),
+                          ("shadow_model", MODEL)):  # fmt: skip
         _check_values(columns, name, pattern.fullmatch)
+    _check_shadow(columns)
     _check_values(columns, "client", _is_address)
     _check_names(columns)
     _check_range(columns, "answer_count", 0, MOST_ANSWERS)
@@ -256,6 +260,16 @@ def _check_values(columns: _Columns, name: str, good: Callable[[str], object]) -
         if value is not None and not good(value):
             row = int(pc.index(column, pa.scalar(value, column.type)).as_py())
             raise columns.fail(row, f"{name} {value[:80]!r} is not known")
+
+
+def _check_shadow(columns: _Columns) -> None:
+    """Check that a candidate's opinion is whole: stores keep half of one each in its own way."""
+    verdict, model = (pc.is_valid(columns[f"shadow_{name}"]) for name in ("verdict", "model"))
+    score = pc.is_valid(columns["shadow_score"])
+    torn = pc.or_(pc.xor(verdict, model), pc.and_not(score, verdict))
+    if pc.any(torn).as_py():
+        missing = "one of shadow_verdict and shadow_model is missing"
+        raise columns.fail(columns.first(torn), missing)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -6,7 +6,8 @@ import logging
 import threading
 
 from mlplugin.errors import ModelError
-from mlplugin.model import Model, load
+from mlplugin.model import Model, load, shipped
+from mlplugin.model.directory import created, version_key
 from mlplugin.service.registry import Registry
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ class ModelInUse:
     def model(self) -> Model:
         """The model that is in use now."""
         return self._model
+
+    @property
+    def registry(self) -> Registry | None:
+        """What is followed, if anything is."""
+        return self._registry
 
     def start(self) -> None:
         """Begin to follow the registry, if there is one."""
@@ -74,3 +80,28 @@ class ModelInUse:
     def _run(self) -> None:
         while not self._stop.wait(self._look_seconds):
             self.look()
+
+
+def newer_shipped(registry: Registry) -> str | None:
+    """Say that a model is shipped that is newer than the promoted one, and how to take it.
+
+    The later ``created`` is the newer; the higher version, where one of them tells no time.
+    """
+    try:
+        promoted, here = registry.in_use(), shipped()
+        if promoted is None:
+            return None
+        used, other = load(promoted), load(here)
+    except ModelError:
+        return None  # whoever needs one of them says so
+    times = [created(place) for place in (promoted, here)]
+    if all(times):
+        newer = str(times[1]) > str(times[0])
+    else:
+        newer = version_key(other.version) > version_key(used.version)
+    if not newer or other.sha256 == used.sha256:
+        return None
+    return (
+        f"a newer model comes with this mlplugin, {other.version} in place of {used.version}: "
+        f"`mlplugin models promote {other.version}` takes it"
+    )

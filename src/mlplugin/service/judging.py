@@ -27,8 +27,16 @@ class Judging:
         self._models = models
         self._vetting = vetting
 
-    def classify(self, names: Sequence[str], *, explain: bool = False) -> list[dict[str, Any]]:
-        """Give a verdict object for every name, in order; an error object for what is no name."""
+    def classify(
+        self, names: Sequence[str], *, explain: bool = False, scores: bool = False
+    ) -> list[dict[str, Any]]:
+        """Give a verdict object for every name, in order; an error object for what is no name.
+
+        Args:
+            names: as people write them.
+            explain: whether to give the reasons.
+            scores: whether to give every threat's score.
+        """
         answers: list[dict[str, Any] | None] = [None] * len(names)
         places: list[int] = []
         good: list[str] = []
@@ -40,9 +48,25 @@ class Judging:
                 answers[at] = {"qname": escaped(name), "error": str(fault)}
         overrides, model = self._vetting.current(), self._models.model
         explainer = model if explain else None
-        for at, verdict in zip(places, model.judge_many(good), strict=True):
+        for at, verdict in zip(places, model.judge_many(good, scores=scores), strict=True):
             answers[at] = _finished(verdict, overrides, None, explainer).to_json()
         return [answer for answer in answers if answer is not None]
+
+    def opinion(self, name: str) -> dict[str, Any]:
+        """Give what the model thinks of a name, whatever people decided. Raises InvalidNameError.
+
+        `letters` is what each character of the name adds to the logit of the threat that leads;
+        null where something else than the network decided.
+        """
+        model = self._models.model
+        verdict = model.judge_many([canonical(name)], scores=True)[0]
+        verdict = replace(verdict, reasons=tuple(model.explain(verdict.qname)))
+        limits = model.thresholds
+        return {
+            "verdict": verdict.to_json(),
+            "letters": model.letters(verdict.qname),
+            "thresholds": {"suspicious": limits.suspicious, "malicious": limits.malicious},
+        }
 
     def judge(self, name: str, client: Address | None) -> Verdict:
         """Judge one name for a client. Raises InvalidNameError."""

@@ -119,4 +119,5 @@ def overruled(verdict: Verdict, override: Override) -> Verdict:
         source=Source.OVERRIDE,
         model=verdict.model,
         reasons=(Reason("override", said, 0.0),),
+        scores=verdict.scores,
     )

@@ -1,72 +1,57 @@
 """The models of a data directory: which were promoted, which is in use, which one was before.
 
 ``<data>/models/<version>/`` are copies of model directories, ``current`` is a link to the one in
-use, and ``promotions.jsonl`` is the record of every change. While there is no ``current`` the
-shipped model is in use.
+use, ``shadow`` one to a model that judges beside it and decides nothing. ``promotions.jsonl`` is
+the record of every change of ``current``, ``lineage.jsonl`` that of where models come from; neither
+is ever changed but by a line behind. While there is no ``current`` the shipped model is in use.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import getpass
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from io import RawIOBase
 from pathlib import Path
 
-from mlplugin.errors import ModelError, UsageError
+from mlplugin.errors import ModelError, RefusedError, UsageError
 from mlplugin.model import Model, load
 from mlplugin.model.directory import CONFIG_FILE
-from mlplugin.model.settings import parse
+from mlplugin.service import model_copies
+from mlplugin.service.lineage import PROMOTE, ROLLBACK, Entry, Origin, State, before, state
+from mlplugin.service.record import Record, sync
 from mlplugin.service.times import rfc3339
 
 FOLDER, LINK, RECORD, LOCK = "models", "current", "promotions.jsonl", ".lock"
-PROMOTE, ROLLBACK = "promote", "rollback"
+SHADOW, LINEAGE = "shadow", "lineage.jsonl"
 # What a version must be to name a directory that no link and no hidden file is taken for.
-NAME = re.compile(r"(?!current$)[A-Za-z0-9][A-Za-z0-9._+-]*")
+NAME = re.compile(r"(?!(?:current|shadow)$)[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 INCOMING = ".incoming-"
-# What is copied of a model directory beside configuration and weights, where it is there.
-PAPERS = ("metrics.json", "README.md", "*.svg")
 DATA_MODE = 0o700  # of a data directory: the history will be in it
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the record; a version of None is the shipped model.
+class Instead:
+    """The version that a promotion takes the place of; None is the shipped model."""
 
-    Attributes:
-        time: RFC 3339, UTC.
-        action: ``promote`` or ``rollback``.
-        version: in use from then on.
-        sha256: of its ``config.json``.
-        previous: the version that was in use before.
-        who: the user that did it.
-        forced: whether it was promoted although it measures worse.
-    """
-
-    time: str
-    action: str
     version: str | None
-    sha256: str | None
-    previous: str | None
-    who: str
-    forced: bool = False
 
 
 class Registry:
-    """The models of one data directory; nothing is made before the first promotion."""
+    """The models of one data directory; nothing is made before the first model is taken in."""
 
     def __init__(self, data: Path) -> None:
         self.folder = data.absolute() / FOLDER
         self.link = self.folder / LINK
+        self.shadow_link = self.folder / SHADOW
         self.record = self.folder / RECORD
+        self._promotions = Record(self.record)
+        self._lineage = Record(self.folder / LINEAGE)
         self._data = data
 
     def in_use(self) -> Path | None:
@@ -110,50 +95,152 @@ class Registry:
         found = (path.parent for path in self.folder.glob(f"*/{CONFIG_FILE}"))
         return sorted(path for path in found if NAME.fullmatch(path.name))
 
-    def promote(self, directory: Path, *, forced: bool = False) -> Entry | None:
+    def add(
+        self, directory: Path, *, who: str | None = None, job: str | None = None, **told: str | None
+    ) -> Origin:
+        """Copy a model directory here as a candidate, and write down where it comes from.
+
+        Args:
+            directory: of the model.
+            who: had it made; this process's user if None.
+            job: made it.
+            **told: ``parent``, ``parent_sha256`` and ``data_sha256``, as :class:`Origin` has them.
+
+        Raises:
+            ModelError: if it is damaged, or nothing can be written; nothing is changed then.
+            UsageError: if another model has its version, or the version names no directory.
+        """
+        model = load(directory)
+        check_version(model.version)
+        with self._held():
+            self._take_in(directory, model, self.folder / model.version)
+            origin = Origin(
+                _now(), model.version, model.sha256, told.get("parent"),
+                told.get("parent_sha256"), told.get("data_sha256"), who or _user(), job,
+            )  # fmt: skip
+            self._lineage.append(asdict(origin))
+            return origin
+
+    def origins(self) -> dict[str, Origin]:
+        """Give where the models here come from, by the SHA-256 of their configuration.
+
+        Raises:
+            ModelError: if the record cannot be read.
+        """
+        found: dict[str, Origin] = {}
+        for number, row in enumerate(self._lineage.read(), 1):
+            try:
+                origin = Origin(**row)
+            except TypeError as fault:
+                raise self._lineage.fault(number) from fault
+            found.setdefault(origin.sha256, origin)
+        return found
+
+    def state_of(self, version: str | None) -> State:
+        """Say which part a model plays here; the version None is the shipped model's."""
+        entries = self.history()
+        known = {entry.version for entry in entries} | {entry.previous for entry in entries}
+        return state(version, self._name(self.link), self._name(self.shadow_link), known)
+
+    def shadow(self, version: str | None) -> None:
+        """Have a model of this folder judge beside the one in use, or none if None.
+
+        Raises:
+            UsageError: if it is not here, or is in use.
+            ModelError: if it is damaged, or nothing can be written.
+        """
+        if version is not None:
+            place = self.folder / check_version(version)
+            if not place.is_dir():
+                raise UsageError(f"{version} is no model here: `mlplugin models` lists them")
+            load(place)
+        with self._held():
+            if version is None:
+                self.shadow_link.unlink(missing_ok=True)
+            elif version == self._name(self.link):
+                raise UsageError(f"{version} is in use: a shadow is another model")
+            else:
+                self._lead(self.shadow_link, version)
+            sync(self.folder)
+
+    def promote(
+        self,
+        directory: Path,
+        *,
+        forced: bool = False,
+        instead: Instead | None = None,
+        who: str | None = None,
+    ) -> Entry | None:
         """Copy a model directory here and put it in use; None if it is in use already.
+
+        Args:
+            directory: of the model.
+            forced: whether something speaks against it.
+            instead: what it was compared with; None where that does not matter.
+            who: promotes it; this process's user if None.
 
         Raises:
             ModelError: if it is damaged, or the data directory cannot be written; nothing is
                 changed then.
             UsageError: if another model has its version, or the version names no directory.
+            RefusedError: if something else was put in use since it was compared.
         """
         model = load(directory)
-        if not NAME.fullmatch(model.version):
-            raise UsageError(
-                f"the version {model.version!r} cannot name a directory: train with a --version "
-                "of letters, digits and .-+_ such as 2026.12.0"
-            )
+        check_version(model.version)
         with self._held():
-            place = self.folder / model.version
-            self._take_in(directory, model, place)
-            before = self._name()
-            if before == model.version:
+            used = self._name(self.link)
+            if instead is not None and used not in (instead.version, model.version):
+                raise RefusedError(self._overtaken(model.version, used))
+            self._take_in(directory, model, self.folder / model.version)
+            if used == model.version:
                 return None
             entry = Entry(
-                _now(), PROMOTE, model.version, model.sha256, before, _user(), forced=forced
+                _now(), PROMOTE, model.version, model.sha256, used, who or _user(), forced=forced
             )
             self._switch(entry)
             return entry
 
-    def rollback(self) -> Entry:
+    def _overtaken(self, version: str, now: str | None) -> str:
+        last = next(reversed(self.history()), None)
+        by = f" by {last.who} at {last.time}" if last is not None and last.version == now else ""
+        return (
+            f"{version} is not promoted: {now or 'the shipped model'} was put in use{by} "
+            "since it was compared: compare it with that one"
+        )
+
+    def rollback(self, *, who: str | None = None, instead: Instead | None = None) -> Entry:
         """Put the model in use that was so before this one, the shipped one if there was none.
+
+        Args:
+            who: does it; this process's user if None.
+            instead: what is to be gone back from; None: what is in use, whichever it is.
 
         Raises:
             UsageError: if the shipped model is in use.
+            RefusedError: if something else is in use than what is to be gone back from.
             ModelError: if the one before is damaged or gone, or nothing can be written.
         """
-        if self._name() is None:
-            raise UsageError("nothing to roll back to: the shipped model is in use")
+        self._not_shipped()
         with self._held():
-            now = self._name()
+            now = self._not_shipped()  # somebody may have been first
+            if instead is not None and now != instead.version:
+                raise RefusedError(
+                    f"nothing is rolled back: {now} is in use, not {instead.version}"
+                )
             target = self._before(now)
             if target is not None:
-                _check(self.folder / str(target.version), target)
+                model_copies.check(self.folder / str(target.version), target.version, target.sha256)
             version, digest = (target.version, target.sha256) if target else (None, None)
-            entry = Entry(_now(), ROLLBACK, version, digest, now, _user())
+            entry = Entry(_now(), ROLLBACK, version, digest, now, who or _user())
             self._switch(entry)
             return entry
+
+    def _not_shipped(self) -> str:
+        """Give the version in use. Raises UsageError where there is none to go back from."""
+        now = self._name(self.link)
+        if now is None:
+            raise UsageError("nothing to roll back to: the shipped model is in use")
+        return now
 
     def history(self) -> list[Entry]:
         """Give the record, oldest first; a last line that was cut short never happened.
@@ -161,46 +248,34 @@ class Registry:
         Raises:
             ModelError: if it cannot be read.
         """
-        try:
-            lines = self.record.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
-        except OSError as fault:
-            raise ModelError(f"{self.record} cannot be read: {fault.strerror}") from fault
         entries = []
-        for number, line in enumerate(lines, 1):
+        for number, row in enumerate(self._promotions.read(), 1):
             try:
-                entries.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError) as fault:
-                raise ModelError(
-                    f"{self.record}: line {number} is no entry of the record: take it out"
-                ) from fault
+                entries.append(Entry(**row))
+            except TypeError as fault:
+                raise self._promotions.fault(number) from fault
         return entries
 
-    def _name(self) -> str | None:
-        """The version that the link names, whether it is there or not; None without a link."""
+    def serving(self) -> str | None:
+        """Give the version that is in use, whether it is there or not; None: the shipped one."""
+        return self._name(self.link)
+
+    def shadowing(self) -> str | None:
+        """Give the version that judges beside it, None for none."""
+        return self._name(self.shadow_link)
+
+    def _name(self, link: Path) -> str | None:
+        """The version that a link names, whether it is there or not; None without a link."""
         try:
-            return self.link.readlink().name
-        except FileNotFoundError:
-            return None
-        except NotADirectoryError:
+            return link.readlink().name
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as fault:
-            raise ModelError(
-                f"{self.link} is no link to a model directory: move it away"
-            ) from fault
+            raise ModelError(f"{link} is no link to a model directory: move it away") from fault
 
     def _before(self, now: str | None) -> Entry | None:
         """The promotion to go back to; the link is the truth, and only what moved it counts."""
-        stack: list[Entry] = []
-        for entry in _in_effect(self.history(), now):
-            if entry.action == PROMOTE:
-                stack.append(entry)
-            elif stack:
-                stack.pop()
-        while stack and stack[-1].version != now:
-            stack.pop()
-        return stack[-2] if len(stack) > 1 else None
+        return before(self.history(), now)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -222,16 +297,16 @@ class Registry:
     def _take_in(self, directory: Path, model: Model, place: Path) -> None:
         """Copy the directory in one step, unless it is here already."""
         if place.exists():
-            _check_same(place, model)
+            model_copies.check_same(place, model)
             return
         fresh = self._aside()
         try:
-            _copy(directory, fresh, model)
+            model_copies.copy(directory, fresh, model)
             fresh.rename(place)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        _sync(self.folder)
+        sync(self.folder)
 
     def _aside(self) -> Path:
         """Make a directory for what is not in force yet; only the holder of the lock does."""
@@ -245,31 +320,37 @@ class Registry:
         The new link is made before, because the disk may have no room for it.
         """
         if entry.version is None:
-            self._write_down(entry)
+            self._promotions.append(asdict(entry))
             self.link.unlink()
         else:
-            fresh = self._aside()
-            try:
-                (fresh / LINK).symlink_to(entry.version)
-                self._write_down(entry)
-                os.replace(fresh / LINK, self.link)  # noqa: PTH105 - Path hides that it is atomic
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
-        _sync(self.folder)
+            self._lead(self.link, entry.version, entry)
+            if self._name(self.shadow_link) == entry.version:
+                self.shadow_link.unlink()  # nothing is its own shadow
+        sync(self.folder)
 
-    def _write_down(self, entry: Entry) -> None:
-        line = json.dumps(asdict(entry)).encode() + b"\n"
-        with self.record.open("a+b", buffering=0) as out:
-            size = out.seek(0, os.SEEK_END)
-            try:
-                whole = self.record.read_bytes().rfind(b"\n") + 1 if size else 0
-                if whole < size:
-                    size = out.truncate(whole)
-                _write_all(out, line)
-            except OSError:
-                with contextlib.suppress(OSError):  # a cut line counts for nothing, at worst
-                    out.truncate(size)
-                raise
+    def _lead(self, link: Path, version: str, entry: Entry | None = None) -> None:
+        fresh = self._aside()
+        try:
+            (fresh / link.name).symlink_to(version)
+            if entry is not None:
+                self._promotions.append(asdict(entry))
+            os.replace(fresh / link.name, link)  # noqa: PTH105 - Path hides that it is atomic
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_version(text: str) -> str:
+    """Give a version back.
+
+    Raises:
+        UsageError: if it cannot name a directory here.
+    """
+    if not NAME.fullmatch(text):
+        raise UsageError(
+            f"the version {text!r} cannot name a directory: train with a --version "
+            "of 1 to 64 letters, digits and .-+_ such as 2026.12.0, a letter or digit first"
+        )
+    return text
 
 
 def chosen(named: Path | None, data: Path) -> Path | None:
@@ -279,72 +360,6 @@ def chosen(named: Path | None, data: Path) -> Path | None:
         ModelError: if the link to the promoted one leads nowhere.
     """
     return named if named is not None else Registry(data).in_use()
-
-
-def _in_effect(entries: list[Entry], now: str | None) -> Iterator[Entry]:
-    """Leave out the changes that were written down and cut short before the link moved.
-
-    After such a one the same version was in use as before it. Where a line is missing between two
-    entries neither version follows the other, and that says nothing against the first.
-    """
-    after = [*(entry.previous for entry in entries[1:]), now]
-    for entry, used in zip(entries, after, strict=False):
-        if used == entry.version or used != entry.previous:
-            yield entry
-
-
-def _check(place: Path, entry: Entry) -> None:
-    """Refuse to go back to what is not there any more as it was."""
-    how = "choose another with `mlplugin models promote VERSION`"
-    try:
-        digest = load(place).sha256
-    except ModelError as fault:
-        raise ModelError(f"cannot go back to {entry.version}: {fault}; or {how}") from fault
-    if digest != entry.sha256:
-        raise ModelError(f"cannot go back to {entry.version}: {place} was changed; {how}")
-
-
-def _check_same(place: Path, model: Model) -> None:
-    """Refuse a version that another model has here."""
-    try:
-        digest = load(place).sha256
-    except ModelError as fault:
-        raise ModelError(f"{fault}, or remove {place} and promote again") from fault
-    if digest != model.sha256:
-        raise UsageError(
-            f"{place} is another model of the same version: give the new one a --version of "
-            "its own when you train it"
-        )
-
-
-def _copy(directory: Path, fresh: Path, model: Model) -> None:
-    """Copy what belongs to a model, have it on the disk, and see that it is still that model."""
-    raw = (directory / CONFIG_FILE).read_bytes()
-    names = [CONFIG_FILE, parse(raw, CONFIG_FILE).weights.file]
-    found = (path for pattern in PAPERS for path in directory.glob(pattern))
-    names += sorted({path.name for path in found if path.is_file()})
-    for name in names:
-        shutil.copyfile(directory / name, fresh / name)
-        _sync(fresh / name)
-    if load(fresh).sha256 != model.sha256:
-        raise UsageError(f"{directory} changed while it was copied: try again")
-    _sync(fresh)
-
-
-def _write_all(out: RawIOBase, line: bytes) -> None:
-    """Write a line and have it on the disk; a part of it is as bad as nothing."""
-    if out.write(line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(out.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Have a file or a directory on the disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _now() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mlplugin.errors import StoreError
-from mlplugin.store.port import Store
+from mlplugin.store.port import Store, StoreBusyError
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0
@@ -72,5 +72,9 @@ class Retention:
                     pause = STEP_SECONDS
                 elif gone := self.drop_expired():
                     LOG.info("retention: %d expired decisions taken away", gone)
+            except StoreBusyError as fault:
+                LOG.debug("retention: %s", fault)
             except StoreError as fault:
                 LOG.warning("retention: %s", fault)
+            except Exception:  # without this thread a disk fills up, and nobody is told
+                LOG.exception("retention failed, and is tried again")

@@ -53,4 +53,7 @@ def parse_when(text: str, now: datetime | None = None) -> datetime:
             return (now or datetime.now(UTC)) - parse_span(text)
         except OverflowError:
             raise UsageError(f"{text[:40]!r} is before there were calendars") from None
-    return parse_moment(text)
+    try:
+        return parse_moment(text)
+    except UsageError as fault:
+        raise UsageError(f"{fault}, or 24h for that long ago") from None

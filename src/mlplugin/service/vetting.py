@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mlplugin.errors import UsageError
+from mlplugin.errors import RefusedError, StoreError, UsageError
 from mlplugin.qname import canonical
 from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.overrides import (
@@ -20,9 +24,15 @@ from mlplugin.service.overrides import (
     parse_client,
 )
 from mlplugin.service.times import rfc3339
-from mlplugin.store.port import Change, Network, Override, Store
+from mlplugin.store.port import UNVETTED, Change, Network, Override, Store
 
-UNVETTED = "unvetted"
+LOG = logging.getLogger(__name__)
+# How old may be what others decided in the same store, and how soon one that does not answer
+# is asked again.
+FRESH_SECONDS = 2.0
+RETRY_SECONDS = 10.0
+
+Known = tuple[list[Override], Overrides]
 LONGEST_REASON = 1000
 
 
@@ -34,14 +44,22 @@ class Snapshot:
     etag: str
 
 
+class ChangedError(RefusedError):
+    """Somebody else has decided meanwhile: what was expected to hold does not any more."""
+
+
 class Vetting:
     """Decisions on names, kept in the store."""
 
-    def __init__(self, store: Store, models: ModelInUse) -> None:
+    def __init__(
+        self, store: Store, models: ModelInUse, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._models = models
         self._lock = threading.Lock()
-        self._known: tuple[list[Override], Overrides] | None = None
+        self._known: Known | None = None
+        self._clock = clock
+        self._read_at = 0.0
 
     def decide(
         self,
@@ -58,40 +76,74 @@ class Vetting:
 
         Raises UsageError or InvalidNameError where it makes no sense.
         """
-        if status not in STATUSES:
-            raise UsageError(f"status {status!r} is none of {', '.join(STATUSES)}")
-        if scope not in {NAME, SUBDOMAINS}:
-            raise UsageError(f"scope {scope!r} is neither {SUBDOMAINS} nor {NAME}")
-        now = datetime.now(UTC)
-        if expires is not None and expires <= now:
-            raise UsageError(f"expires {rfc3339(expires)} is past")
-        if len(reason) > LONGEST_REASON:
-            raise UsageError(f"the reason is longer than {LONGEST_REASON} characters")
-        qname = canonical(name)
-        if qname.startswith("*."):
-            raise UsageError(f"{qname} is one name: {qname[2:]} covers everything below it")
-        override = Override(
-            name=qname,
-            scope=scope,
-            status=status,
-            client=_client(client),
-            expires=expires,
-            reason=reason,
-            created=now,
+        override = decision(
+            name, status, scope=scope, client=client, expires=expires, reason=reason
         )
         with self._lock:
             self._store.put_override(override, who)
-            self._known = None
+            self._forget()
         return override
 
-    def take_back(self, name: str, client: str | None, *, who: str, reason: str = "") -> bool:
-        """Take a decision back; False if there is none."""
+    def replace(
+        self, override: Override, *, who: str, expected: datetime | None = None
+    ) -> Override | None:
+        """Take a decision, and give the one that held until then on the same name and client.
+
+        Nobody decides in this process between the look and the deed; where several services share
+        a store, another one may in the moment between.
+
+        Args:
+            override: what is decided; see `decision`.
+            who: decides.
+            expected: when the decision was made that has to hold now; None: any, or none.
+
+        Raises:
+            ChangedError: if another one holds.
+        """
+        with self._lock:
+            before = self._holding(override.name, override.client, expected)
+            self._store.put_override(override, who)
+            self._forget()
+        return before
+
+    def take_back(
+        self,
+        name: str,
+        client: str | None,
+        *,
+        who: str,
+        reason: str = "",
+        expected: datetime | None = None,
+    ) -> bool:
+        """Take a decision back; False if there is none.
+
+        Raises ChangedError if another one holds than the one made at the time `expected`.
+        """
         qname, network = canonical(name), _client(client)
         change = Change(datetime.now(UTC), who, qname, network, UNVETTED, reason)
         with self._lock:
+            if expected is not None:
+                self._holding(qname, network, expected)
             done = self._store.delete_override(qname, network, change)
-            self._known = None
+            self._forget()
         return done
+
+    def _holding(
+        self, name: str, client: Network | None, expected: datetime | None
+    ) -> Override | None:
+        """Give the decision that holds on this name and client. The caller holds the lock."""
+        known = self._known
+        found = self._ask() if known is None or self._store.shared else known
+        now = datetime.now(UTC)
+        mine = (
+            one for one in found[0]
+            if one.name == name and one.client == client
+            and (one.expires is None or now < one.expires)
+        )  # fmt: skip
+        held = next(mine, None)
+        if expected is not None and (held is None or held.created != expected):
+            raise ChangedError(f"another decision was made on {name} meanwhile")
+        return held
 
     def find(self, name: str, client: str | None) -> Override | None:
         """Give the decision on this name and this client, not one that covers it."""
@@ -104,17 +156,51 @@ class Vetting:
         now = datetime.now(UTC)
         return [o for o in self._read()[0] if o.expires is None or now < o.expires]
 
+    def changes(self, limit: int) -> dict[str, Any]:
+        """Give the latest entries of the record of decisions, newest first."""
+        return {"changes": [change_json(change) for change in self._store.changes(limit)]}
+
     def current(self) -> Overrides:
         """Give the decisions as what names are matched against."""
         return self._read()[1]
+
+    def _forget(self) -> None:
+        """Have the decisions read anew; those of a shared store are kept until that is done."""
+        if not self._store.shared:
+            self._known = None
+        self._read_at = -math.inf
 
     def _read(self) -> tuple[list[Override], Overrides]:
         known = self._known
         if known is None:
             with self._lock:
-                found = self._store.overrides()
-                known = self._known = (found, Overrides(found))
+                return self._ask()
+        if self._store.shared and self._clock() - self._read_at >= FRESH_SECONDS:
+            return self._read_again(known)
         return known
+
+    def _ask(self) -> Known:
+        """Read from the store. The caller holds the lock."""
+        found = self._store.overrides()
+        self._known = (found, Overrides(found))
+        self._read_at = self._clock()
+        return self._known
+
+    def _read_again(self, known: Known) -> Known:
+        """Read what others decided meanwhile, one thread at a time.
+
+        The others, and everybody while the store does not answer, get what was read last.
+        """
+        if not self._lock.acquire(blocking=False):
+            return known
+        try:
+            return self._ask()
+        except StoreError as fault:
+            LOG.warning("decisions of others cannot be read: %s", fault)
+            self._read_at = self._clock() + RETRY_SECONDS - FRESH_SECONDS
+            return known
+        finally:
+            self._lock.release()
 
     def snapshot(self) -> Snapshot:
         """Give the document of `GET /api/v1/policy`."""
@@ -128,6 +214,39 @@ class Vetting:
         }
         body = json.dumps(document, separators=(",", ":")).encode()
         return Snapshot(body, hashlib.sha256(body).hexdigest())
+
+
+def decision(
+    name: str,
+    status: str,
+    *,
+    scope: str = SUBDOMAINS,
+    client: str | None = None,
+    expires: datetime | None = None,
+    reason: str = "",
+) -> Override:
+    """Make a decision of now. Raises UsageError or InvalidNameError where it makes no sense."""
+    if status not in STATUSES:
+        raise UsageError(f"status {status!r} is none of {', '.join(STATUSES)}")
+    if scope not in {NAME, SUBDOMAINS}:
+        raise UsageError(f"scope {scope!r} is neither {SUBDOMAINS} nor {NAME}")
+    now = datetime.now(UTC)
+    if expires is not None and expires <= now:
+        raise UsageError(f"expires {rfc3339(expires)} is past")
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(f"the reason is longer than {LONGEST_REASON} characters")
+    qname = canonical(name)
+    if qname.startswith("*."):
+        raise UsageError(f"{qname} is one name: {qname[2:]} covers everything below it")
+    return Override(
+        name=qname,
+        scope=scope,
+        status=status,
+        client=_client(client),
+        expires=expires,
+        reason=reason,
+        created=now,
+    )
 
 
 def _client(text: str | None) -> Network | None:
@@ -152,4 +271,16 @@ def override_json(override: Override) -> dict[str, Any]:
         "expires": None if override.expires is None else rfc3339(override.expires),
         "reason": override.reason,
         "created": rfc3339(override.created),
+    }
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """Give an entry of the record as an object of the interface."""
+    return {
+        "at": rfc3339(change.at),
+        "who": change.who,
+        "name": change.name,
+        "client": client_text(change.client),
+        "status": change.status,
+        "reason": change.reason,
     }
