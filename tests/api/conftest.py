@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mlplugin.api.server import Server
 from mlplugin.model import load
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
+from tests.support.rdap import offline
 
 TINY = Path(__file__).resolve().parents[2] / "testdata" / "model-tiny"
 
@@ -27,6 +29,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str] = field(default_factory=list)
 
     @property
     def json(self) -> Any:
@@ -57,7 +60,8 @@ class Live:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, response.read())
+            cookies = response.headers.get_all("Set-Cookie") or []
+            return Answer(response.status, found, response.read(), cookies)
         finally:
             connection.close()
 
@@ -76,10 +80,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts servers, each on a store of its own; all end with the test."""
     running: list[tuple[Server, threading.Thread, Service]] = []
 
-    def starting(access: Access | None = None) -> Live:
+    def starting(
+        access: Access | None = None, threads: int = 4, trusted_proxy: str | None = None
+    ) -> Live:
         data = tmp_path / f"data{len(running)}"
         service = assemble(open_store(None, data), load(TINY))
-        server = Server(create_app(service, access), "127.0.0.1", 0, threads=4)
+        service = dataclasses.replace(service, registrations=offline())
+        server = Server(create_app(service, access), "127.0.0.1", 0, threads, trusted_proxy)
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread, service))

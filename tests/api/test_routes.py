@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from mlplugin.api import pages
 from mlplugin.errors import StoreError
+from mlplugin.service.history import History
 from mlplugin.store.port import QUERIES, StoreUnavailableError
-from tests.api.conftest import Answer, Live
+from tests.api.conftest import Answer, Live, Start
 from tests.support.events import event, ndjson
 
 
@@ -214,6 +220,75 @@ def test_export_is_an_arrow_stream(filled: Live) -> None:
     assert pa.ipc.open_stream(empty.body).read_all().num_rows == 0
 
 
+def test_export_in_the_form_that_is_asked_for(filled: Live) -> None:
+    def export(form: str, filtered: str = "") -> Answer:
+        return filled.ask("GET", f"/api/v1/export?format={form}{filtered}")
+
+    answer = export("csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert re.fullmatch(
+        r"attachment; filename=queries-[\d-]+\.csv", answer.headers["content-disposition"]
+    )
+    assert answer.body.count(b"\n") == 52
+    lines = export("jsonl", "&verdict=malicious").body.splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == [50]
+    table = pq.read_table(io.BytesIO(export("parquet").body))
+    assert table.schema.equals(QUERIES)
+    assert table.num_rows == 51
+    for form in ("csv", "jsonl", "parquet"):
+        assert export(form, "&sensor=none").status == 200
+    assert is_problem(export("xls"), 422)
+    assert is_problem(export("csv", "&since=never"), 422)
+
+
+EXPORT, NAMES, ASKERS = "/api/v1/export", "/api/v1/names", "/api/v1/names/clients"
+
+
+def test_streams_that_nobody_takes_leave_threads_to_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_given: object) -> Iterator[pa.RecordBatch]:
+        begun.release()
+        go_on.wait(20)
+        yield from ()
+
+    for name in ("columns", "names", "askers"):
+        monkeypatch.setattr(History, name, slow)
+    live = start(threads=5)
+    asked = [("GET", EXPORT, None), ("GET", NAMES, None), ("POST", ASKERS, {"names": ["a.org"]})]
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda one: answers.append(live.ask(*one).status), args=(one,))
+        for one in asked
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(begun.acquire(timeout=20) for _ in threads)
+        for one in asked:
+            refused = live.ask(*one)
+            assert is_problem(refused, 429)
+            assert refused.headers["retry-after"] == "5"
+        assert live.ask("GET", "/api/v1/stats").status == 200
+    finally:
+        go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert answers == [200, 200, 200]
+    monkeypatch.undo()
+    for path in (EXPORT, NAMES):
+        assert is_problem(live.ask("GET", f"{path}?since=never"), 422)
+        for _ in range(3):
+            assert live.ask("HEAD", path).status == 200
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula(live: Live) -> None:
+    live.send(ndjson([event(1, qname="=cmd|calc.example.org")]))
+    assert b'"\'=cmd|calc.example.org"' in live.ask("GET", "/api/v1/export?format=csv").body
+
+
 # Vetting
 
 JSON = {"Content-Type": "application/json"}
@@ -374,18 +449,58 @@ def test_home(filled: Live) -> None:
     answer = filled.ask("GET", "/")
     page = answer.body.decode()
     assert answer.headers["content-type"].startswith("text/html")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;.example.com" in page
-    assert "<script" not in page
     assert not re.search(r'(src|href)="(?!/)', page), "nothing from elsewhere"
-    assert "unsafe" not in answer.headers["content-security-policy"]
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    sheet = filled.ask("GET", re.search(r'href="(/static/[^"]+)"', page)[1])  # type: ignore[index]
-    assert sheet.status == 200
-    assert sheet.headers["content-type"].startswith("text/css")
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    (nonce,) = set(re.findall(r"nonce-([\w-]+)", policy))
+    assert f'nonce="{nonce}"' in page
+    assert nonce not in filled.ask("GET", "/").body.decode()
+    for place in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        assert filled.ask("GET", place.replace("&amp;", "&")).status == 200, place
 
 
-def test_home_of_an_empty_history(live: Live) -> None:
-    assert b"Nothing was flagged yet" in live.ask("GET", "/").body
+def test_pages_of_the_dashboard(filled: Live) -> None:
+    for path in ("/queries?since=1h", "/domain/a%2Fb.example", "/client/192.0.2.1", "/vetting"):
+        answer = filled.ask("GET", path)
+        assert answer.status == 200, path
+        assert answer.headers["content-type"].startswith("text/html")
+    assert is_problem(filled.ask("POST", "/queries"), 405)
+
+
+def test_pages_that_wait_leave_threads_to_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(_environ: Any, respond: Any) -> list[bytes]:
+        begun.release()
+        go_on.wait(20)
+        respond("204 No Content", [])
+        return []
+
+    monkeypatch.setattr(pages.Pages, "_made", lambda _self: slow)
+    live = start(threads=4)
+    threads = [threading.Thread(target=live.ask, args=("POST", pages.UPDATE, {})) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(begun.acquire(timeout=20) for _ in threads)
+        assert is_problem(live.ask("POST", pages.UPDATE, {}), 503)
+        assert live.send(ndjson([event(1)])).status == 200
+    finally:
+        go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert live.ask("POST", pages.UPDATE, {}).status == 204
+
+
+def test_assets_are_files_of_theirs_alone(live: Live) -> None:
+    answer = live.ask("GET", "/assets/dashboard.css?m=1")
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "max-age" in answer.headers["cache-control"]
+    assert is_problem(live.ask("GET", "/assets/../app.py"), 404)
+    assert is_problem(live.ask("GET", "/assets/%2e%2e/app.py"), 404)
 
 
 def test_what_is_not_there(live: Live) -> None:

@@ -7,13 +7,29 @@ import json
 from flask import Response, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
-from werkzeug.routing import PathConverter
+from werkzeug.routing import BaseConverter, PathConverter
 
 from mlplugin import __version__
-from mlplugin.api import events, history, home, judging, operation, problems, vetting
+from mlplugin.api import (
+    events,
+    history,
+    home,
+    insight,
+    judging,
+    operation,
+    problems,
+    registration,
+    retraining,
+    review,
+    sign_in,
+    vetting,
+)
 from mlplugin.api.access import Access
 from mlplugin.api.metrics import Metrics
+from mlplugin.api.pages import Pages
 from mlplugin.api.problems import Problem, problem
+from mlplugin.api.room import ROOM, Room
+from mlplugin.api.server import ENDING
 from mlplugin.service.batch import MOST_BYTES
 from mlplugin.service.service import Service
 
@@ -25,9 +41,23 @@ class NameConverter(PathConverter):
     part_isolating = False
 
 
+class VersionConverter(BaseConverter):
+    """A model's version in a path; `rollback` is none, and has a route of its own."""
+
+    regex = r"(?!rollback\Z)[^/]+"
+
+
 JSON = "application/json"
 # Routes that take a JSON object; the others take nothing, or see to their body themselves.
-JSON_BODIES = frozenset({("verdicts.classify", "POST"), ("vetting.put_override", "PUT")})
+JSON_BODIES = frozenset(
+    {
+        ("verdicts.classify", "POST"), ("vetting.put_override", "PUT"),
+        ("review.post_hindsight", "POST"), ("review.post_askers", "POST"),
+        ("loop.post_job", "POST"), ("loop.post_promotion", "POST"),
+    }
+)  # fmt: skip
+# One that may come without any.
+BODY_OR_NONE = ("loop.post_rollback", "POST")
 MOST_JSON_BYTES = 16 << 20
 
 
@@ -45,6 +75,7 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
         doc_ui=False,
     )
     app.url_map.converters["name"] = NameConverter
+    app.url_map.converters["version"] = VersionConverter
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     metrics = Metrics(service)
@@ -52,13 +83,22 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
     access.register(app)
     app.before_request(_require_json)
     problems.register(app)
+    room = app.extensions[ROOM] = Room()
+    pages = Pages(service, room)
+    pages.register(app)
+    sign_in.register(app, access)
+    app.extensions[ENDING] = service.retraining.jobs.release
     for part in (
         operation.routes(service, metrics, app),
-        home.routes(service),
+        home.routes(service, pages),
         events.routes(service, metrics),
-        history.routes(service),
+        registration.routes(service),
+        history.routes(service, room),
+        insight.routes(service),
+        review.routes(service, room),
         vetting.routes(service),
         judging.routes(service),
+        retraining.routes(service, room),
     ):
         app.register_api(part)
     return app
@@ -69,7 +109,8 @@ def _require_json() -> Response | None:
 
     A page of another site cannot send JSON without asking first (CORS), which nobody answers.
     """
-    if (request.endpoint, request.method) not in JSON_BODIES:
+    asked = (request.endpoint, request.method)
+    if asked not in JSON_BODIES and (asked != BODY_OR_NONE or not request.get_data()):
         return None
     if request.mimetype != JSON:
         return problem(415, f"Content-Type is {request.mimetype[:80]!r}: send {JSON}")

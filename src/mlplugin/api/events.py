@@ -52,6 +52,8 @@ def routes(service: Service, metrics: Metrics) -> APIBlueprint:
         metrics.batches.labels("stored").inc()
         metrics.events.labels("stored").inc(done.stored)
         metrics.events.labels("known").inc(done.known)
-        return {"stored": done.stored, "known": done.known}
+        metrics.events.labels("refused").inc(done.refused)
+        refused = {"refused": done.refused} if done.refused else {}
+        return {"stored": done.stored, "known": done.known, **refused}
 
     return blueprint

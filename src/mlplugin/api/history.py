@@ -1,57 +1,36 @@
-"""The history out: queries, domains, clients, counts."""
+"""The history out: queries and counts."""
 
 from __future__ import annotations
 
-import io
 import itertools
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from mlplugin.api.problems import COMMON
+from mlplugin.api.insight import filter_of
+from mlplugin.api.problems import COMMON, described
+from mlplugin.api.room import Kind, Room
 from mlplugin.api.schemas import (
-    ClientAnswer,
-    ClientPath,
-    DomainAnswer,
+    ExportAsked,
     FilterAsked,
-    NamePath,
     QueriesAnswer,
     QueriesAsked,
-    Range,
     StatsAnswer,
 )
-from mlplugin.service.history import Asked
+from mlplugin.service.exporting import MEDIA_TYPES, streamed
 from mlplugin.service.service import Service
-from mlplugin.store.port import QUERIES
 
-ARROW = "application/vnd.apache.arrow.stream"
-COLUMNS: dict[str, Any] = {
-    "description": "An Arrow IPC stream.",
-    "content": {ARROW: {"schema": {"type": "string", "format": "binary"}}},
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FILE: dict[str, Any] = {
+    "description": "A file of the form that was asked for.",
+    "content": {media.partition(";")[0]: BINARY for media in MEDIA_TYPES.values()},
 }
 
 
-def _stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    """Write batches as they come."""
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, QUERIES) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            yield sink.getvalue()
-            sink.seek(0)
-            sink.truncate()
-    yield sink.getvalue()
-
-
-def _asked(query: Range) -> Asked:
-    return Asked(**query.model_dump(exclude={"limit", "cursor"}))
-
-
-def routes(service: Service) -> APIBlueprint:
+def routes(service: Service, room: Room) -> APIBlueprint:
     """Give the routes that read the history."""
     blueprint = APIBlueprint(
         "history", __name__, abp_tags=[Tag(name="history")], abp_responses=COMMON
@@ -59,30 +38,33 @@ def routes(service: Service) -> APIBlueprint:
 
     @blueprint.get("/api/v1/queries", responses={200: QueriesAnswer})
     def get_queries(query: QueriesAsked) -> dict[str, Any]:
-        """Search the history, newest first."""
-        return service.history.search(_asked(query), query.limit, query.cursor)
+        """Search the history, newest first unless `sort` says otherwise."""
+        return service.history.search(filter_of(query), query.limit, query.cursor, query.sort)
 
     @blueprint.get("/api/v1/stats", responses={200: StatsAnswer})
-    def get_stats(query: Range) -> dict[str, Any]:
-        """Count queries over a range of time; sensors' own counts are over all time."""
-        return service.history.stats(_asked(query))
+    def get_stats(query: FilterAsked) -> dict[str, Any]:
+        """Count queries; sensors' own counts are over all time."""
+        return service.history.stats(filter_of(query))
 
-    @blueprint.get("/api/v1/export", responses={200: COLUMNS})
-    def get_export(query: FilterAsked) -> Response:
-        """Give every query that the filter holds as columns, oldest first (Arrow IPC stream)."""
-        batches = service.history.columns(_asked(query))
-        first = next(batches, None)  # so that a fault is still told by the status
-        chosen = batches if first is None else itertools.chain([first], batches)
-        return Response(_stream(chosen), content_type=ARROW)
+    @blueprint.get("/api/v1/export", responses={200: FILE, **described(429)})
+    def get_export(query: ExportAsked) -> Response:
+        """Give every query that the filter holds, oldest first, as a file (Arrow IPC stream)."""
 
-    @blueprint.get("/api/v1/domains/<name:name>", responses={200: DomainAnswer})
-    def get_domain(path: NamePath, query: Range) -> dict[str, Any]:
-        """Sum up what is known of a registered domain, or of another name by itself."""
-        return service.history.domain(path.name, _asked(query))
+        def begin() -> Response:
+            batches = service.history.columns(filter_of(query))
+            first = next(batches, None)  # so that a fault is still told by the status
+            chosen = () if first is None else itertools.chain([first], batches)
+            pieces = streamed(query.format, chosen)
+            return Response(pieces, content_type=MEDIA_TYPES[query.format])
 
-    @blueprint.get("/api/v1/clients/<ip>", responses={200: ClientAnswer})
-    def get_client(path: ClientPath, query: Range) -> dict[str, Any]:
-        """Sum up what is known of a client."""
-        return service.history.client(path.ip, _asked(query))
+        answer = room.streamed(Kind.FILES, begin)
+        if (
+            answer.status_code == 200 and query.format != "arrow"
+        ):  # which programs read, and nobody keeps
+            now = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+            answer.headers.set(
+                "Content-Disposition", "attachment", filename=f"queries-{now}.{query.format}"
+            )
+        return answer
 
     return blueprint

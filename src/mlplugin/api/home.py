@@ -1,4 +1,4 @@
-"""The door of 2020: `POST /` as the plugin of that time asks, and the page that is at `/` now.
+"""The door of 2020: `POST /` as the plugin of that time asks, and the dashboard that is there now.
 
 Both methods of a path must be in one blueprint, or its description loses one of them.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 
+from mlplugin.api.pages import Pages
 from mlplugin.api.problems import COMMON, described, problem
 from mlplugin.api.schemas import OriginalAnswer, OriginalAsked
 from mlplugin.errors import InvalidNameError, UsageError
@@ -42,22 +43,14 @@ ORIGINAL_BODY = {
 }
 
 
-def routes(service: Service) -> APIBlueprint:
+def routes(service: Service, pages: Pages) -> APIBlueprint:
     """Give the routes at `/`."""
     blueprint = APIBlueprint("home", __name__, abp_tags=[Tag(name="home")], abp_responses=COMMON)
 
     @blueprint.get("/", responses={200: HTML})
-    def get_home() -> str:
-        """Show totals and the latest flagged queries."""
-        overview = service.history.overview()
-        return render_template(
-            "home.html",
-            all=overview.all,
-            day=overview.day,
-            flagged=overview.flagged,
-            overrides=service.vetting.all(),
-            model=service.model.version,
-        )
+    def get_home() -> Response:
+        """Show the dashboard."""
+        return pages.answer()
 
     @blueprint.post(
         "/",

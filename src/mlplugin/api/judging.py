@@ -7,8 +7,9 @@ from typing import Any
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
+from mlplugin.api.insight_schemas import OpinionAnswer
 from mlplugin.api.problems import COMMON, described
-from mlplugin.api.schemas import ClassifyAnswer, ClassifyAsked
+from mlplugin.api.schemas import ClassifyAnswer, ClassifyAsked, NamePath
 from mlplugin.service.service import Service
 
 
@@ -22,5 +23,10 @@ def routes(service: Service) -> APIBlueprint:
     def classify(body: ClassifyAsked) -> dict[str, Any]:
         """Judge names."""
         return {"verdicts": service.judging.classify(body.names, explain=body.explain)}
+
+    @blueprint.get("/api/v1/domains/<name:name>/opinion", responses={200: OpinionAnswer})
+    def get_opinion(path: NamePath) -> dict[str, Any]:
+        """Give what the model thinks of a name, whatever people decided, letter by letter."""
+        return service.judging.opinion(path.name)
 
     return blueprint

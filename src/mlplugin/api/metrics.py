@@ -52,7 +52,7 @@ class Metrics:
             ["route", "method", "status"],
             registry=self._registry,
         )
-        for result in ("stored", "known"):
+        for result in ("stored", "known", "refused"):
             self.events.labels(result)
         for result in ("stored", "rejected", "unavailable"):
             self.batches.labels(result)

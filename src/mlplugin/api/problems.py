@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from mlplugin.errors import InvalidNameError, MlpluginError, UsageError
+from mlplugin.errors import InvalidNameError, MlpluginError, RefusedError, UsageError
 from mlplugin.service.batch import BatchError
 from mlplugin.store.port import StoreUnavailableError
 
@@ -84,6 +84,8 @@ def register(app: Flask) -> None:
             return problem(fault.status, str(fault), line=fault.line)
         if isinstance(fault, UsageError | InvalidNameError):
             return problem(422, str(fault))
+        if isinstance(fault, RefusedError):
+            return problem(409, str(fault))
         wait = getattr(fault, "retry_after", RETRY_AFTER)
         LOG.warning("%s %s: %s", request.method, request.path, fault)
         return problem(503, str(fault), headers={"Retry-After": str(wait)})

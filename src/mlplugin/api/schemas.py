@@ -20,6 +20,15 @@ When = Annotated[
         json_schema_extra={"example": "2026-11-23T10:00:00Z"},
     ),
 ]
+Verdicts = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=rf"^({'|'.join(Level)})(,({'|'.join(Level)}))*$"),
+    Field(
+        description="A verdict, or several with commas between.",
+        json_schema_extra={"example": "suspicious,malicious"},
+    ),
+]
+Score = Annotated[float, Field(ge=0, le=60)]
 Action = Literal["observe", "nxdomain", "nodata", "refuse", "drop", "sinkhole"]
 Status = Literal["benign", "honeypot", "blocked"]
 Scope = Literal["subdomains", "name"]
@@ -61,19 +70,35 @@ class FilterAsked(Range):
         description="An address or a subnet.",
         json_schema_extra={"example": "192.0.2.0/24"},
     )
-    verdict: Level | None = None
+    verdict: Verdicts | None = None
     threat: Threat | None = None
+    source: Source | None = Field(default=None, description="The step that decided.")
+    min_score: Score | None = Field(default=None, description="This score and higher.")
+    max_score: Score | None = Field(default=None, description="This score and lower.")
     action: Action | None = None
     rcode: Text | None = None
     qtype: Text | None = None
     sensor: Text | None = None
+    shadow: Verdicts | None = Field(
+        default=None, description="What a candidate in shadow thought, where that was otherwise."
+    )
+    shadow_model: Text | None = Field(default=None, description="The candidate's version.")
 
 
 class QueriesAsked(FilterAsked):
     """A filter on the history, and which page of it."""
 
+    sort: Literal["-time", "time", "-score", "-duration"] = Field(
+        default="-time", description="By which column; - for the highest first."
+    )
     limit: int = Field(default=100, ge=1, le=MOST_ROWS)
     cursor: str | None = Field(default=None, max_length=2048, description="`next` of a page.")
+
+
+class ExportAsked(FilterAsked):
+    """A filter on the history, and in what form it is wanted."""
+
+    format: Literal["arrow", "csv", "jsonl", "parquet"] = "arrow"
 
 
 class NamePath(BaseModel):
@@ -165,6 +190,9 @@ class VerdictAnswer(BaseModel):
     source: Source
     model: str
     reasons: list[ReasonAnswer]
+    scores: dict[Threat, float] | None = Field(
+        default=None, description="Every threat's score, where they were asked for."
+    )
 
 
 class NameError_(BaseModel):  # noqa: N801 - NameError is taken
@@ -187,6 +215,9 @@ class EventsAnswer(BaseModel):
 
     stored: int = Field(ge=0)
     known: int = Field(ge=0)
+    refused: int | None = Field(
+        default=None, ge=1, description="Events that the store will never take, if there are any."
+    )
 
 
 class QueryAnswer(BaseModel):
@@ -210,6 +241,11 @@ class QueryAnswer(BaseModel):
     model: str
     action: Action
     reason: str | None
+    shadow_verdict: Level | None = Field(
+        description="What a candidate in shadow thought, where that was otherwise."
+    )
+    shadow_score: float | None
+    shadow_model: str | None
 
 
 class QueriesAnswer(BaseModel):
@@ -220,7 +256,9 @@ class QueriesAnswer(BaseModel):
     next: str | None
 
 
-class _Counts(BaseModel):
+class CountsAnswer(BaseModel):
+    """Counts over queries; names are estimated where there are more than twenty million queries."""
+
     queries: int
     flagged: int = Field(description="Suspicious or malicious.")
     blocked: int = Field(description="Answered otherwise than observe.")
@@ -231,6 +269,7 @@ class _Counts(BaseModel):
     by_verdict: dict[str, int]
     by_threat: dict[str, int]
     by_action: dict[str, int]
+    by_rcode: dict[str, int]
 
 
 class SensorAnswer(BaseModel):
@@ -243,36 +282,12 @@ class SensorAnswer(BaseModel):
     dropped_by_reason: dict[str, int]
 
 
-class StatsAnswer(_Counts):
+class StatsAnswer(CountsAnswer):
     """Counts over a range; `served`, `dropped` and `sensors` are over all time."""
 
     served: int
     dropped: int
     sensors: list[SensorAnswer]
-
-
-class CountAnswer(BaseModel):
-    """How often a value occurs."""
-
-    value: str
-    queries: int
-    flagged: int
-
-
-class DomainAnswer(_Counts):
-    """What is known of a name and all below it."""
-
-    name: str
-    top_names: list[CountAnswer]
-    top_clients: list[CountAnswer]
-
-
-class ClientAnswer(_Counts):
-    """What is known of a client."""
-
-    client: str
-    top_names: list[CountAnswer]
-    top_domains: list[CountAnswer]
 
 
 class OverrideAnswer(BaseModel):

@@ -13,13 +13,19 @@ from typing import Any
 import waitress.server
 from flask import Flask
 
+from mlplugin.api.room import ROOM, THREADS
 from mlplugin.errors import PortError
 from mlplugin.service.batch import MOST_BYTES
 
 # Bodies up to this size wait in memory, longer ones in a temporary file.
 MEMORY_BYTES = 8 << 20
+# What a reader has not fetched yet stays in memory: waitress holds a thread back at half of this,
+# and a temporary file would want a disk that is not full.
+OUTPUT_BYTES = 32 << 20
 # A batch has a megabyte and more: at waitress's 8 KiB a turn of its loop costs more than the read.
 RECEIVE_BYTES = 1 << 18
+# What of an application is called at the end, so that answers without an end come to one.
+ENDING = "mlplugin.ending"
 # How long requests that are under way may take at the end, and how often output is flushed.
 PATIENCE_SECONDS = 10
 FLUSHES = 20
@@ -28,12 +34,30 @@ FLUSHES = 20
 class Server:
     """Serves an application on an address; `port` is the one that it got."""
 
-    def __init__(self, app: Flask, host: str, port: int, threads: int = 8) -> None:
-        """Listen. Raises PortError, in one line that says what to do."""
+    def __init__(
+        self,
+        app: Flask,
+        host: str,
+        port: int,
+        threads: int = THREADS,
+        trusted_proxy: str | None = None,
+    ) -> None:
+        """Listen. Raises PortError, in one line that says what to do.
+
+        Args:
+            app: what is served.
+            host: the address to listen on.
+            port: 0 takes a free one.
+            threads: how many requests are served at once.
+            trusted_proxy: the address of a proxy in front, which is believed about who asks.
+        """
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         listening = _listen(host, port)
         self.port: int = listening.getsockname()[1]
         self._stopping = threading.Event()
+        self._release = app.extensions.get(ENDING)
+        if ROOM in app.extensions:
+            app.extensions[ROOM].resize(threads)
         self._server: Any = waitress.server.create_server(
             app,
             sockets=[listening],
@@ -43,8 +67,12 @@ class Server:
             channel_timeout=120,
             max_request_body_size=MOST_BYTES + (1 << 16),
             inbuf_overflow=MEMORY_BYTES,
+            outbuf_overflow=OUTPUT_BYTES,
             recv_bytes=RECEIVE_BYTES,
             clear_untrusted_proxy_headers=True,
+            trusted_proxy=trusted_proxy,
+            # the last entry, which is the proxy's own: what stands before it anybody may write
+            trusted_proxy_headers={"x-forwarded-for"} if trusted_proxy else set(),
         )
 
     def run(self) -> None:
@@ -53,6 +81,8 @@ class Server:
         while not self._stopping.is_set():
             server.asyncore.loop(timeout=1, map=server._map, count=1)
         server.accepting = False
+        if self._release is not None:
+            self._release()
         server.task_dispatcher.shutdown(timeout=PATIENCE_SECONDS)
         for _ in range(FLUSHES):  # what the threads have just written
             server.asyncore.loop(timeout=0.01, map=server._map, count=1)

@@ -1,0 +1,190 @@
+/* Keys, the rows of the vetting queue, and bars that open what they stand for. */
+(() => {
+  const stored = (key) => {
+    try {
+      return localStorage.getItem(`mlplugin.${key}`);
+    } catch {
+      return null; /* private windows keep nothing */
+    }
+  };
+  const keep = (key, value) => {
+    try {
+      localStorage.setItem(`mlplugin.${key}`, value);
+    } catch {
+      /* as above */
+    }
+  };
+
+  /* The rows: one is current, any number are chosen. Both go by name, since rows come and go. */
+  const chosen = new Set();
+  let current = null;
+  let place = 0;
+  let telling;
+  const rows = () => [...document.querySelectorAll("#queue-rows tr[data-name]")];
+  const settle = (name) => {
+    current = name;
+    clearTimeout(telling);
+    telling = setTimeout(() => window.dash_clientside?.set_props?.("queue-current", { data: name }), 80);
+  };
+  const mark = () => {
+    const found = rows();
+    const names = found.map((row) => row.dataset.name);
+    for (const name of chosen) if (!names.includes(name)) chosen.delete(name);
+    if (found.length && !names.includes(current)) settle(names[Math.min(place, names.length - 1)]);
+    found.forEach((row) => {
+      const isCurrent = row.dataset.name === current;
+      if (row.classList.contains("current") !== isCurrent) row.classList.toggle("current", isCurrent);
+      if (isCurrent !== row.hasAttribute("aria-current")) row.toggleAttribute("aria-current", isCurrent);
+      if (isCurrent && row.getAttribute("aria-current") !== "true") row.setAttribute("aria-current", "true");
+      const box = row.querySelector("[role=checkbox]");
+      const said = String(chosen.has(row.dataset.name));
+      if (box && box.getAttribute("aria-checked") !== said) box.setAttribute("aria-checked", said);
+    });
+    const count = document.getElementById("chosen-count");
+    const text = chosen.size ? `${chosen.size} selected` : "";
+    if (count && count.textContent !== text) count.textContent = text;
+    place = Math.max(0, names.indexOf(current));
+  };
+  const step = (by) => {
+    const found = rows();
+    if (!found.length) return;
+    const at = found.findIndex((row) => row.dataset.name === current);
+    const row = found[Math.min(Math.max(at + by, 0), found.length - 1)];
+    settle(row.dataset.name);
+    mark();
+    row.scrollIntoView({ block: "nearest" });
+    row.querySelector("[role=checkbox]")?.focus({ preventScroll: true });
+  };
+  const toggle = (name) => {
+    if (!chosen.delete(name)) chosen.add(name);
+    mark();
+  };
+
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.("#queue-rows tr[data-name]");
+    if (row) {
+      settle(row.dataset.name);
+      if (event.target.closest("[role=checkbox]")) toggle(row.dataset.name);
+      mark();
+    } else if (event.target.closest?.("#choose-all")) {
+      const names = rows().map((one) => one.dataset.name);
+      const isAll = names.every((name) => chosen.has(name));
+      names.forEach((name) => (isAll ? chosen.delete(name) : chosen.add(name)));
+      mark();
+    } else if (event.target.closest?.("#keys-on")) {
+      keep("keys", areKeysOn() ? "off" : "on");
+      nameKeys();
+    }
+  });
+
+  /* Keys: only where nobody writes, and only while they are wanted (WCAG 2.1.4). */
+  const areKeysOn = () => stored("keys") !== "off";
+  const nameKeys = () => {
+    const root = document.documentElement;
+    const state = areKeysOn() ? "on" : "off";
+    if (root.dataset.keys !== state) root.dataset.keys = state;
+    const button = document.getElementById("keys-on");
+    if (!button) return;
+    const said = `Keys are ${state}`;
+    if (button.textContent !== said) button.textContent = said;
+    if (button.getAttribute("aria-pressed") !== String(areKeysOn())) {
+      button.setAttribute("aria-pressed", String(areKeysOn()));
+    }
+  };
+  /* Dash's slider has no name of its own for screen readers: it takes that of its group. */
+  const nameSliders = () => {
+    for (const group of document.querySelectorAll(".threshold")) {
+      for (const control of group.querySelectorAll("[role=slider], input")) {
+        const said = group.getAttribute("aria-label");
+        if (control.getAttribute("aria-label") !== said) control.setAttribute("aria-label", said);
+      }
+    }
+  };
+  const isWriting = (element) =>
+    element?.isContentEditable ||
+    (element?.matches?.("input, textarea, select") && !element.matches("[type=radio], [type=checkbox]"));
+
+  document.addEventListener("keydown", (event) => {
+    const { key, target } = event;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!areKeysOn() || isWriting(target) || target.closest?.("[role=slider]")) return;
+    if (key === "j" || key === "k") {
+      if (!rows().length) return;
+      event.preventDefault();
+      step(key === "j" ? 1 : -1);
+    } else if (key === " ") {
+      const isOther = target.closest?.("button, a, summary, input") && !target.matches("[role=checkbox]");
+      if (!rows().length || isOther || !current) return;
+      event.preventDefault();
+      toggle(current);
+    } else if (key === "?") {
+      const help = document.getElementById("keys-help");
+      if (help) help.open = !help.open;
+    } else if (/^[a-z]$/.test(key) && !event.repeat) {
+      const button = document.querySelector(`main button[data-key="${key}"]:not([disabled])`);
+      if (!button) return;
+      event.preventDefault();
+      button.click();
+    }
+  });
+  /* Space on a focused box is a key of ours, not a click as well. */
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " " && areKeysOn() && event.target.matches?.("#queue-rows [role=checkbox]")) {
+      event.preventDefault();
+    }
+  });
+
+  let isAsked = false;
+  new MutationObserver(() => {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      nameKeys();
+      nameSliders();
+      if (document.getElementById("queue-rows")) mark();
+      else {
+        chosen.clear();
+        current = null;
+        place = 0;
+      }
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  /* What a button is pressed for: the chosen rows, else the current one; and the fields beside it. */
+  const press = () => {
+    const { no_update, callback_context } = window.dash_clientside;
+    const pressed = callback_context.triggered[0];
+    if (!pressed?.value) return no_update;
+    const [kind, status] = pressed.prop_id.split(".")[0].split("-");
+    /* One decision after another: each has to know what the one before can be undone by. */
+    if (document.getElementById(`${kind}-buttons`)?.ariaBusy === "true") return no_update;
+    const said = (name) => document.getElementById(`${kind}-${name}`)?.value || "";
+    const names = rows().map((row) => row.dataset.name).filter((name) => chosen.has(name));
+    if (!names.length && current) names.push(current);
+    const [client, span, scope, reason] = ["client", "span", "scope", "reason"].map(said);
+    return { status, names, client, span, scope, reason, at: Date.now() };
+  };
+
+  /* What a retraining is started with: a plain choice, which Dash does not see. */
+  const retrain = (clicks) => {
+    if (!clicks) return window.dash_clientside.no_update;
+    return { threat: document.getElementById("learning-threat")?.value || "", at: Date.now() };
+  };
+
+  const open = (clicked) => {
+    const address = clicked?.points?.[0]?.customdata;
+    if (typeof address === "string" && address.startsWith("/")) window.mlplugin.go(address);
+    return window.dash_clientside.no_update;
+  };
+
+  /* The model's card: HTML that the service made of markdown, without any HTML of its author. */
+  const fill = (html) => {
+    const place = document.getElementById("model-card");
+    if (place && typeof html === "string") place.innerHTML = html;
+    return "true";
+  };
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.mlplugin_pages = { fill, open, press, retrain };
+})();

@@ -1,0 +1,108 @@
+"""Addresses of the dashboard's pages, and what a page's address asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from urllib.parse import parse_qsl, quote, urlencode
+
+from mlplugin.service.history import Asked
+
+# What an address may say of the history, in the order in which it is written.
+FILTERS = tuple(field.name for field in fields(Asked))
+RANGE = ("since", "until")
+DEFAULT_SINCE = "24h"
+# What stands for "the whole history" in an address: no `since` there means the default.
+ALL = "all"
+# Path segments that a browser takes away.
+DOTS = frozenset({".", ".."})
+
+
+def to_overview(**asked: str | None) -> str:
+    """Give the address of the overview over a range."""
+    return address("/", asked)
+
+
+def to_queries(**asked: str | None) -> str:
+    """Give the address of the queries that a filter holds."""
+    return address("/queries", asked)
+
+
+def to_domain(name: str, **asked: str | None) -> str:
+    """Give the address of a name's page."""
+    if name in DOTS:
+        return address("/domain", {"name": name, **asked})
+    return address(f"/domain/{quote(name, safe='')}", asked)
+
+
+def to_client(ip: str, **asked: str | None) -> str:
+    """Give the address of a client's page."""
+    return address(f"/client/{quote(ip, safe=':')}", asked)
+
+
+def to_model(version: str) -> str:
+    """Give the address of a model's page."""
+    return address("/model", {"version": version})
+
+
+def to_job(number: str) -> str:
+    """Give the address of a retraining and what became of it."""
+    return address("/learning", {"job": number})
+
+
+def to_export(form: str, **asked: str | None) -> str:
+    """Give the address of everything that a filter holds, as a file."""
+    return address("/api/v1/export", {"format": form, **asked})
+
+
+def address(path: str, asked: Mapping[str, str | None]) -> str:
+    """Give an address with what is asked for, leaving out what is not."""
+    given = [(name, value) for name, value in asked.items() if value]
+    if not given:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+
+
+def read(search: str | None) -> dict[str, str]:
+    """Read the query part of an address; of what is said twice the last counts."""
+    return dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=50))
+
+
+def filter_of(query: Mapping[str, str]) -> dict[str, str]:
+    """Give the filter that an address says, with the default range where it says none.
+
+    `since=all` is the whole history.
+    """
+    found = {name: query[name].strip() for name in FILTERS if query.get(name, "").strip()}
+    if found.get("since") == ALL:
+        del found["since"]
+    elif "since" not in found and "until" not in found:
+        found["since"] = DEFAULT_SINCE
+    return found
+
+
+def asked_of(query: Mapping[str, str]) -> Asked:
+    """Give the same as what the service takes."""
+    return Asked(**filter_of(query))
+
+
+def ranged(query: Mapping[str, str]) -> Asked:
+    """Give the range of an address, without the rest of its filter."""
+    asked = filter_of(query)
+    return Asked(since=asked.get("since"), until=asked.get("until"))
+
+
+def filters_of(query: Mapping[str, str]) -> dict[str, str]:
+    """Give what an address says of the filter, to be carried on to pages that have one."""
+    return {name: query[name] for name in FILTERS if query.get(name)}
+
+
+def verdicts_of(query: Mapping[str, str], verdicts: str) -> str:
+    """Give those of some verdicts that the filter of an address lets through; empty for none."""
+    said = {one.strip() for one in query.get("verdict", "").split(",") if one.strip()}
+    return ",".join(one for one in verdicts.split(",") if not said or one in said)
+
+
+def range_of(query: Mapping[str, str]) -> dict[str, str]:
+    """Give what an address says of the range, to be carried on to other pages."""
+    return {name: query[name] for name in RANGE if query.get(name)}

@@ -1,0 +1,1 @@
+"""The pages, a module each: `layout` gives one, `register` adds its callbacks."""

@@ -1,0 +1,298 @@
+"""The overview: what happened in a range of time, beside the range before, and what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from mlplugin.dashboard import links
+from mlplugin.dashboard.parts import cards, charts, forms, tables, text, timeline
+from mlplugin.dashboard.parts import queries as rows
+from mlplugin.dashboard.parts.faults import told
+from mlplugin.dashboard.shared import Shared
+from mlplugin.service.service import Service
+
+TITLE = "Overview"
+# How often the numbers and the newest flagged queries are asked for.
+NUMBERS_SECONDS = 5
+LIVE_SECONDS = 2
+# So old may be the newest ones when others look too.
+LIVE_FRESH_SECONDS = 1.5
+NEWEST = 15
+TOP = 10
+FLAGGED = "suspicious,malicious"
+Query = Mapping[str, str]
+
+
+def layout(query: Query, service: Service, shared: Shared) -> Any:
+    """Give the page; its numbers come by and by."""
+    pause = html.Button("Pause", id="overview-pause", type="button", **{"aria-pressed": "false"})
+    return [
+        dcc.Store(id="overview-query", data=dict(query)),
+        dcc.Store(id="live-newest"),
+        dcc.Interval(id="overview-tick", interval=NUMBERS_SECONDS * 1000),
+        dcc.Interval(id="live-tick", interval=LIVE_SECONDS * 1000),
+        cards.heading(TITLE, forms.range_picker("/", query), pause),
+        html.Div(cards.waiting(2), id="overview-tiles"),
+        html.Div(
+            [
+                html.Div(_timeline_card(links.filters_of(query)), className="most"),
+                cards.card("Threats and actions", cards.waiting(), name="overview-threats"),
+                cards.card("Most flagged", cards.waiting(), name="overview-flagged"),
+                cards.card("Most asked, benign", cards.waiting(), name="overview-benign"),
+                cards.card("Busiest clients", cards.waiting(), name="overview-clients"),
+                html.Div(
+                    cards.card("Newest flagged", cards.waiting(), name="live",
+                               beside=html.Span("live", id="live-state")),
+                    className="most",
+                ),
+                html.Div(cards.card("State", cards.waiting(), name="overview-state")),
+            ],
+            className="grid",
+        ),
+    ]  # fmt: skip
+
+
+def _timeline_card(kept: Query) -> Component:
+    said = "Queries over time, stacked by verdict; the table below has the numbers."
+    found: Component = cards.card(
+        "Queries",
+        charts.chart("overview", said, height=232, zoom=links.to_overview(**kept)),
+        html.Div(id="overview-table"),
+        beside=timeline.legend(),
+    )
+    return found
+
+
+def register(app: Dash, service: Service, shared: Shared) -> None:
+    """Add the page's callbacks: each asks for what is beside each other on the page."""
+    tick, query = Input("overview-tick", "n_intervals"), State("overview-query", "data")
+
+    @app.callback(
+        Output("overview-tiles", "children"), Output("overview-threats", "children"), tick, query
+    )
+    def numbers(_tick: int, query: dict[str, str]) -> tuple[Any, Any]:
+        compared = told(lambda: _compared(service, shared, query))
+        if isinstance(compared, Component):
+            return compared, cards.empty("Not counted: what is wrong stands above.")
+        return _tiles(compared, query), _threats(compared["now"], query)
+
+    @app.callback(charts.data("overview"), Output("overview-table", "children"), tick, query)
+    def over_time(_tick: int, query: dict[str, str]) -> tuple[Any, Any]:
+        asked = links.asked_of(query)
+        found = told(
+            lambda: shared.get(("timeline", asked), lambda: service.insight.timeline(asked))
+        )
+        if isinstance(found, Component):
+            return no_update, found
+        return timeline.figure(found), [html.P(timeline.said(found), className="note"),
+                                        timeline.as_table(found)]  # fmt: skip
+
+    @app.callback(
+        Output("overview-flagged", "children"),
+        Output("overview-benign", "children"),
+        Output("overview-clients", "children"),
+        tick,
+        query,
+    )
+    def tops(_tick: int, query: dict[str, str]) -> tuple[Any, Any, Any]:
+        return (
+            told(lambda: _top_domains(service, shared, query, FLAGGED)),
+            told(lambda: _top_domains(service, shared, query, "benign")),
+            told(lambda: _top_clients(service, shared, query)),
+        )
+
+    @app.callback(Output("overview-state", "children"), tick)
+    def state(_tick: int) -> Any:
+        return told(lambda: _state(service, shared))
+
+    _register_live(app, service, shared)
+
+
+def _register_live(app: Dash, service: Service, shared: Shared) -> None:
+    @app.callback(
+        Output("live", "children"),
+        Output("live-newest", "data"),
+        Input("live-tick", "n_intervals"),
+        State("live-newest", "data"),
+    )
+    def live(_tick: int, newest: list[Any] | None) -> tuple[Any, Any]:
+        found = told(
+            lambda: shared.get(
+                "live", lambda: service.history.latest_flagged(NEWEST), LIVE_FRESH_SECONDS
+            )
+        )
+        if isinstance(found, Component):
+            return found, None
+        mark = [found[0][key] for key in ("time", "sensor", "sequence")] if found else []
+        if mark == newest:
+            return no_update, no_update
+        return _live(found), mark
+
+    app.clientside_callback(
+        ClientsideFunction("mlplugin", "pause"),
+        Output("overview-tick", "disabled"),
+        Output("live-tick", "disabled"),
+        Output("overview-pause", "children"),
+        Output("live-state", "children"),
+        Input("overview-pause", "n_clicks"),
+    )
+
+
+def _compared(service: Service, shared: Shared, query: Query) -> dict[str, Any]:
+    """Count, and count the sensors that sent something in the range."""
+    asked = links.asked_of(query)
+
+    def ask() -> dict[str, Any]:
+        found = service.insight.compared(asked)
+        active = service.insight.top(asked, "sensor", 1000)["values"]
+        return {**found, "active": len(active)}
+
+    return shared.get(("compared", asked), ask)
+
+
+def _tiles(compared: Mapping[str, Any], query: Query) -> Component:
+    now, before = compared["now"], compared["before"]
+    kept = links.filters_of(query)
+    bad = links.verdicts_of(query, FLAGGED)
+
+    def tile(label: str, key: str, href: str = "", tone: str = "") -> Component:
+        return cards.tile(label, now[key], before[key] if before else None, href=href, tone=tone)
+
+    known = len(now["sensors"])
+    lost = "nothing lost"
+    if now["dropped"]:
+        lost = f"{text.share(now['dropped'], now['served'])} of {text.short(now['served'])} served"
+    return html.Div(
+        [
+            tile("Queries", "queries", links.to_queries(**kept)),
+            tile("Flagged", "flagged", links.to_queries(**{**kept, "verdict": bad}) if bad else "",
+                 "bad"),
+            tile("Blocked", "blocked"),
+            tile("Clients", "clients"),
+            tile("Names", "names"),
+            _figure("Dropped, ever", now["dropped"], lost),
+            _figure("Sensors", compared["active"], f"of {known} sent something"),
+        ],
+        className="tiles",
+    )  # fmt: skip
+
+
+def _figure(label: str, value: float, said: str) -> Component:
+    return html.Div(
+        [
+            html.Span(label, className="label"),
+            html.Span(text.short(value), className="value", title=text.number(value)),
+            html.Span(said, className="change"),
+        ],
+        className="tile",
+    )
+
+
+def _threats(stats: Mapping[str, Any], query: Query) -> Any:
+    """Show what was flagged by kind, and what was done."""
+    kept = links.filters_of(query)
+
+    def counted(title: str, key: str, counts: Mapping[str, int]) -> Component:
+        values = [{"value": name, "queries": count} for name, count in counts.items()]
+
+        def show(row: tables.Row) -> Component:
+            address = links.to_queries(**{**kept, key: row["value"]})
+            return html.A(row["value"], href=address, className="quiet")
+
+        return tables.bars(f"Queries by {key}", title, values, show)
+
+    if not stats["by_threat"]:
+        said = cards.empty("No threat in this range.", "What is flagged is listed here by kind.")
+    else:
+        said = counted("Threat", "threat", stats["by_threat"])
+    return [said, counted("Action", "action", stats["by_action"])]
+
+
+def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -> Component:
+    within = links.verdicts_of(query, verdict)
+    asked = replace(links.asked_of(query), verdict=within)
+    found = _top(service, shared, asked, "registered_domain") if within else []
+    kept = links.range_of(query)
+    if not found:
+        if verdict == FLAGGED:
+            return cards.empty("Nothing was flagged in this range.")
+        return cards.empty("Nothing benign in this range.")
+    return tables.bars(
+        f"Registered domains by {'flagged' if verdict == FLAGGED else 'benign'} queries",
+        "Domain",
+        found,
+        lambda row: text.name(row["value"], **kept),
+        extra=[tables.Column("Clients", lambda row: text.number(row["clients"]), "n")],
+    )  # fmt: skip
+
+
+def _top_clients(service: Service, shared: Shared, query: Query) -> Component:
+    found = _top(service, shared, links.asked_of(query), "client")
+    kept, bad = links.range_of(query), links.verdicts_of(query, FLAGGED)
+    if not found:
+        return cards.empty("No client asked in this range.")
+
+    def flagged(row: tables.Row) -> Any:
+        if not row["flagged"]:
+            return "0"
+        narrowed = {**links.filters_of(query), "client": row["value"], "verdict": bad}
+        return html.A(text.number(row["flagged"]), href=links.to_queries(**narrowed))
+
+    return tables.bars(
+        "Clients by queries",
+        "Client",
+        found,
+        lambda row: text.client(row["value"], **kept),
+        extra=[tables.Column("Flagged", flagged, "n")],
+    )
+
+
+def _top(service: Service, shared: Shared, asked: Any, column: str) -> list[dict[str, Any]]:
+    def ask() -> list[dict[str, Any]]:
+        values: list[dict[str, Any]] = service.insight.top(asked, column, TOP)["values"]
+        return values
+
+    return shared.get(("top", asked, column), ask)
+
+
+def _state(service: Service, shared: Shared) -> Any:
+    size = service.history.size()
+    sensors = shared.get("sensors", service.history.sensors)
+    known = cards.facts(
+        [
+            ("Model", html.A(service.model.version, href="/model")),
+            ("Store", f"answers, {text.number(size.rows)} queries in {text.size(size.bytes)}"),
+            ("Decisions", html.A(text.number(len(service.vetting.all())), href="/vetting")),
+        ]
+    )
+    if not sensors:
+        return [
+            known,
+            cards.empty(
+                "No sensor has sent anything yet.",
+                ["Write ", html.Code("service"), " with this service's address into the Corefile."],
+            ),
+        ]
+    columns = [
+        tables.Column("Sensor", lambda one: text.plain(one["name"]), heads=True),
+        tables.Column("Served", lambda one: text.short(one["served"]), "n"),
+        tables.Column("Stored", lambda one: text.short(one["stored"]), "n"),
+        tables.Column("Dropped", lambda one: text.short(one["dropped"]), "n"),
+    ]
+    return [known, tables.table("What sensors served, stored and dropped, ever", columns, sensors)]
+
+
+def _live(found: list[dict[str, Any]]) -> Component:
+    if not found:
+        return cards.empty(
+            "Nothing was flagged yet.",
+            ["To see that detection works, run ", html.Code("mlplugin selftest"), "."],
+        )
+    return tables.table(
+        "The newest flagged queries", rows.brief({}), found, kind="dense brief", mark=rows.mark
+    )

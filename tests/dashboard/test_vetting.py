@@ -1,0 +1,176 @@
+"""Vetting with keys and mouse: one name, several, for one client, for a time, undone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from mlplugin.service.vetting import Vetting, override_json
+from tests.dashboard import history
+from tests.dashboard.conftest import Open, Site, running, settled
+from tests.dashboard.test_pages import barriers
+from tests.support.events import ndjson
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Site]:
+    """A service that the test may change."""
+    with running(tmp_path) as found:
+        found.service.ingest.take(history.SENSOR, ndjson(history.events()))
+        yield found
+
+
+def names(page: Page) -> list[str]:
+    found: list[str] = page.locator("#queue-rows tr").evaluate_all(
+        "rows => rows.map((row) => row.dataset.name)"
+    )
+    return found
+
+
+def current(page: Page) -> str:
+    return page.locator("#queue-rows tr.current").get_attribute("data-name") or ""
+
+
+def said(page: Page, text: str) -> None:
+    page.wait_for_selector(f"#queue-said:has-text('{text}')")
+    page.wait_for_selector("#queue-buttons[aria-busy=false]")
+    settled(page)
+
+
+def test_keys(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    assert current(page) == queue[0]
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    assert current(page) == queue[1]
+    page.keyboard.press("b")
+    said(page, "Benign")
+    assert names(page) == [queue[0], *queue[2:]]
+    assert current(page) == queue[2], "the next one is in the place of the one that went"
+    page.keyboard.press("h")
+    said(page, "Honeypot")
+    found = {one.name: one.status for one in own.service.vetting.all()}
+    assert found == {queue[1]: "benign", queue[2]: "honeypot"}
+    page.keyboard.press("u")
+    said(page, "Undone")
+    page.keyboard.press("u")
+    said(page, f"Undone: {queue[1]}")
+    page.keyboard.press("u")
+    said(page, "nothing to undo")
+    assert own.service.vetting.all() == []
+    assert names(page) == queue
+
+
+def test_pressed_twice_is_decided_and_undone_once(
+    own: Site, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = Vetting.decide
+
+    def slow(*given: Any, **terms: Any) -> Any:
+        time.sleep(0.5)
+        return decide(*given, **terms)
+
+    monkeypatch.setattr(Vetting, "decide", slow)
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    page.keyboard.press("x")
+    page.wait_for_selector("#queue-buttons[aria-busy=true]")
+    page.keyboard.press("x")
+    said(page, "Blocked")
+    assert len(own.service.vetting.changes(10)["changes"]) == 1
+    page.keyboard.press("u")
+    said(page, f"Undone: {queue[0]}")
+    assert own.service.vetting.all() == []
+
+
+def test_several_at_once(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    page.keyboard.press("Space")
+    page.keyboard.press("j")
+    page.keyboard.press("Space")
+    assert page.locator("#chosen-count").inner_text() == "2 selected"
+    page.keyboard.press("x")
+    said(page, "2 names: Blocked")
+    assert sorted(one.name for one in own.service.vetting.all()) == sorted(queue[:2])
+    assert page.locator("#chosen-count").inner_text() == ""
+    page.keyboard.press("u")
+    said(page, "Undone: 2 names")
+    assert own.service.vetting.all() == []
+
+
+def test_for_a_client_for_a_time_with_a_reason(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    page.get_by_label("Whom").fill("192.0.2.7")
+    page.get_by_label("How long").select_option("24 h")
+    page.get_by_label("What", exact=True).select_option("this name only")
+    page.get_by_label("Why", exact=True).fill("the <b>payroll</b> supplier")
+    page.locator("#queue-benign").click()
+    said(page, "for 192.0.2.7 until")
+    (found,) = (override_json(one) for one in own.service.vetting.all())
+    assert (found["client"], found["status"], found["scope"], found["reason"]) == (
+        "192.0.2.7", "benign", "name", "the <b>payroll</b> supplier",
+    )  # fmt: skip
+    assert found["expires"] is not None
+    assert "the <b>payroll</b> supplier" in page.locator("#queue-decided").inner_text()
+
+
+def test_bad_client_is_told(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    page.get_by_label("Whom").fill("nobody")
+    page.locator("#queue-blocked").click()
+    said(page, "no address")
+    assert own.service.vetting.all() == []
+
+
+def test_what_others_changed_is_not_undone(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    name = names(page)[0]
+    page.keyboard.press("x")
+    said(page, "Blocked")
+    own.service.vetting.decide(name, "benign", who="another")
+    page.keyboard.press("u")
+    said(page, "changed since")
+    assert [one.status for one in own.service.vetting.all()] == ["benign"]
+
+
+def test_keys_do_nothing_where_one_writes_or_when_they_are_off(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    page.get_by_label("Why", exact=True).click()
+    page.keyboard.type("box hub jukebox ?")
+    assert page.get_by_label("Why", exact=True).input_value() == "box hub jukebox ?"
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    page.locator("#keys-on").click()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    assert current(page) == names(page)[0]
+    assert own.service.vetting.all() == []
+
+
+def test_no_barrier_with_a_decision_and_help(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    page.keyboard.press("x")
+    said(page, "Blocked")
+    page.keyboard.press("?")
+    assert barriers(page) == []
+
+
+def test_on_the_page_of_a_name(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/domain/www.example.com")
+    assert "not vetted" in page.locator("#domain-standing").inner_text()
+    page.keyboard.press("x")
+    page.wait_for_selector("#domain-standing :text('blocked')")
+    assert "127.0.0.1" in page.locator("#domain-record").inner_text(), "who did it"
+    page.keyboard.press("u")
+    page.wait_for_selector("#domain-standing :text('not vetted')")
+    assert own.service.vetting.all() == []
