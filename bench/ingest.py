@@ -134,8 +134,8 @@ def send(port: int, todo: Iterator[tuple[int, bytes]], lock: threading.Lock) -> 
         assert said == {"stored": count, "known": 0}, said
 
 
-def measure(bodies: list[tuple[int, bytes]], connections: int, data: Path) -> None:
-    """Send everything, stop the service, and print what that took."""
+def measure(bodies: list[tuple[int, bytes]], connections: int, data: Path) -> dict[str, float]:
+    """Send everything, stop the service, and tell and print what that took."""
     total = sum(count for count, _ in bodies)
     service = Service(data, data.with_name("service.log"))
     service.start()
@@ -159,6 +159,13 @@ def measure(bodies: list[tuple[int, bytes]], connections: int, data: Path) -> No
         f"{total / wall:,.0f} events/s by the clock, {total / cpu:,.0f} events per second of "
         f"one core ({cpu:.2f} s)\n{size / total:.1f} B of disk an event"
     )
+    return {
+        "events": total,
+        "events_per_s": round(total / wall),
+        "events_per_core_s": round(total / cpu),
+        "wire_bytes": round(sent / total, 1),
+        "disk_bytes": round(size / total, 2),
+    }
 
 
 def main() -> int:

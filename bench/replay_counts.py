@@ -4,8 +4,8 @@ uv run python -m bench.replay_counts LOG [--rate 5000]
 
 `mlplugin up` runs with a scripted upstream; `mlplugin replay --clients keep` sends the log.
 Then stored + counted-as-dropped is held against served, and the store's counts for each
-name and each client against those that the few lines of `expected` here, which share nothing
-with the replay's own reader, take from the file.
+name and each client against those that `expected` here, which shares nothing
+with the replay's own reader, takes from the file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlplugin.bundled.upstream import Script
@@ -26,24 +27,28 @@ from tests.support.upstream import UpstreamProcess
 Counts = tuple["collections.Counter[str]", "collections.Counter[str]"]
 
 
-def expected(log: Path) -> Counts:
-    """Queries by name and by client, straight from the columns of the log."""
-    names: collections.Counter[str] = collections.Counter()
-    clients: collections.Counter[str] = collections.Counter()
+def zeek_rows(log: Path) -> Iterator[dict[str, str]]:
+    """The lines of a Zeek log by the names of its columns, as they stand there."""
     columns: list[str] = []
     with gzip.open(log, "rt", encoding="latin-1") as lines:
         for line in lines:
             cells = line.rstrip("\n").split("\t")
             if cells[0] == "#fields":
                 columns = cells[1:]
-            if line.startswith("#"):
-                continue
-            row = dict(zip(columns, cells, strict=True))
-            if row["query"] == "-" or row["qtype"] == "-":  # a reply whose query was not seen
-                continue
-            root = row["query"] == "(empty)"
-            names["." if root else row["query"].lower()] += 1
-            clients[row["id.orig_h"]] += 1
+            if not line.startswith("#"):
+                yield dict(zip(columns, cells, strict=True))
+
+
+def expected(log: Path) -> Counts:
+    """Queries by name and by client, straight from the columns of the log."""
+    names: collections.Counter[str] = collections.Counter()
+    clients: collections.Counter[str] = collections.Counter()
+    for row in zeek_rows(log):
+        if row["query"] == "-" or row["qtype"] == "-":  # a reply whose query was not seen
+            continue
+        root = row["query"] == "(empty)"
+        names["." if root else row["query"].lower()] += 1
+        clients[row["id.orig_h"]] += 1
     return names, clients
 
 

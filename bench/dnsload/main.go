@@ -1,7 +1,8 @@
-// Command dnsload sends queries to a DNS server at a fixed rate over UDP and reports, as
-// one JSON object, what was answered and how long it took. Latency counts from when a
-// query was due, not from when it was sent, so that a stalled sender hides nothing
-// (coordinated omission).
+// Command dnsload sends queries to a DNS server over UDP and reports, as one JSON object, what
+// was answered and how long it took. At a fixed rate, latency counts from when a query was
+// due, not from when it was sent, so that a stalled sender hides nothing (coordinated
+// omission). With -outstanding it is as fast as the server: so many queries are on the way at any
+// time.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,8 +53,9 @@ type client struct {
 func main() {
 	server := flag.String("server", "127.0.0.1:1053", "the DNS server")
 	rate := flag.Float64("rate", 5000, "queries a second")
+	outstanding := flag.Int("outstanding", 0, "queries on the way at any time, in place of a rate")
 	length := flag.Duration("for", 10*time.Second, "how long")
-	names := flag.String("names", "-", "file of names, one a line; they are repeated as needed")
+	names := flag.String("names", "-", "file of names, one a line, each with a type if not A; repeated as needed")
 	sockets := flag.Int("sockets", 8, "client sockets")
 	wait := flag.Duration("wait", 5*time.Second, "how long to wait for the last answers")
 	flag.Parse()
@@ -60,7 +63,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	out, err := load(*server, queries, *rate, *length, *sockets, *wait)
+	source := &source{queries: queries}
+	var out *report
+	if *outstanding > 0 {
+		out, err = flood(*server, source, *outstanding, *length, *sockets)
+	} else {
+		out, err = load(*server, source, *rate, *length, *sockets, *wait)
+	}
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -82,9 +91,15 @@ func read(path string) ([][]byte, error) {
 	var queries [][]byte
 	lines := bufio.NewScanner(source)
 	for lines.Scan() {
-		message := new(dns.Msg)
-		message.SetQuestion(dns.Fqdn(lines.Text()), dns.TypeA)
-		wire, err := message.Pack()
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 {
+			continue
+		}
+		qtype := dns.TypeA
+		if len(fields) > 1 {
+			qtype = dns.StringToType[fields[1]]
+		}
+		wire, err := new(dns.Msg).SetQuestion(dns.Fqdn(fields[0]), qtype).Pack()
 		if err != nil {
 			continue
 		}
@@ -96,17 +111,82 @@ func read(path string) ([][]byte, error) {
 	return queries, lines.Err()
 }
 
-func load(server string, queries [][]byte, rate float64, length time.Duration, sockets int, wait time.Duration) (*report, error) {
-	start := time.Now()
+// source gives one query after the other, to any number of clients.
+type source struct {
+	queries [][]byte
+	given   atomic.Int64
+}
+
+func (s *source) next() []byte {
+	return s.queries[int(s.given.Add(1)-1)%len(s.queries)]
+}
+
+func dial(server string, sockets int) ([]*client, error) {
 	clients := make([]*client, sockets)
-	var readers sync.WaitGroup
 	for i := range clients {
 		conn, err := net.Dial("udp", server)
 		if err != nil {
 			return nil, fmt.Errorf("dial %s: %w", server, err)
 		}
 		clients[i] = &client{conn: conn, rcodes: map[int]int{}}
-		readers.Go(func() { clients[i].receive(start) })
+	}
+	return clients, nil
+}
+
+// patience is how long flood waits for an answer before it takes all that are missing for lost.
+const patience = time.Second
+
+// flood keeps the queries that are on the way at a number.
+func flood(server string, source *source, outstanding int, length time.Duration, sockets int) (*report, error) {
+	start := time.Now()
+	sockets = min(sockets, outstanding)
+	clients, err := dial(server, sockets)
+	if err != nil {
+		return nil, err
+	}
+	var running sync.WaitGroup
+	for i, c := range clients {
+		window := (outstanding + i) / sockets
+		running.Go(func() { c.flood(source, window, start, length) })
+	}
+	running.Wait()
+	out := summarise(clients, int(source.given.Load()), time.Since(start))
+	out.Rate = float64(out.Answered) / length.Seconds()
+	return out, nil
+}
+
+// flood sends a window of queries, then one for each that is answered.
+func (c *client) flood(source *source, window int, start time.Time, length time.Duration) {
+	sent := 0
+	buffer := make([]byte, 4096)
+	for time.Since(start) < length {
+		for range window {
+			c.send(source.next(), sent, time.Since(start))
+			sent++
+		}
+		for {
+			_ = c.conn.SetReadDeadline(time.Now().Add(patience))
+			n, err := c.conn.Read(buffer)
+			if err != nil {
+				break // a new window takes the place of what is lost
+			}
+			if c.take(buffer[:n], start) && time.Since(start) < length {
+				c.send(source.next(), sent, time.Since(start))
+				sent++
+			}
+		}
+	}
+}
+
+func load(server string, source *source, rate float64, length time.Duration, sockets int, wait time.Duration) (*report, error) {
+	start := time.Now()
+	clients, err := dial(server, sockets)
+	if err != nil {
+		return nil, err
+	}
+	var readers sync.WaitGroup
+	for _, c := range clients {
+		readers.Go(func() { c.receive(start) })
 	}
 	sent := 0
 	for {
@@ -117,7 +197,7 @@ func load(server string, queries [][]byte, rate float64, length time.Duration, s
 		if ahead := due - time.Since(start); ahead > 0 {
 			time.Sleep(ahead)
 		}
-		clients[sent%sockets].send(queries[sent%len(queries)], sent/sockets, due)
+		clients[sent%sockets].send(source.next(), sent/sockets, due)
 		sent++
 	}
 	elapsed := time.Since(start)
@@ -147,18 +227,24 @@ func (c *client) receive(start time.Time) {
 			}
 			continue
 		}
-		if n < 12 {
-			continue
-		}
-		now := time.Since(start)
-		due := c.due[int(buffer[0])<<8|int(buffer[1])].Swap(0)
-		if due == 0 {
-			continue
-		}
-		c.latencies = append(c.latencies, now-time.Duration(due-1))
-		c.moments = append(c.moments, time.Duration(due-1))
-		c.rcodes[int(buffer[3]&0xf)]++
+		c.take(buffer[:n], start)
 	}
+}
+
+// take counts an answer, and says whether it was waited for.
+func (c *client) take(answer []byte, start time.Time) bool {
+	if len(answer) < 12 {
+		return false
+	}
+	now := time.Since(start)
+	due := c.due[int(answer[0])<<8|int(answer[1])].Swap(0)
+	if due == 0 {
+		return false
+	}
+	c.latencies = append(c.latencies, now-time.Duration(due-1))
+	c.moments = append(c.moments, time.Duration(due-1))
+	c.rcodes[int(answer[3]&0xf)]++
+	return true
 }
 
 func summarise(clients []*client, sent int, elapsed time.Duration) *report {

@@ -1,0 +1,1 @@
+"""The closed loop on real traffic: what is flagged before, after, and after the way back."""

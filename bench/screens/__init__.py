@@ -1,0 +1,1 @@
+"""The dashboard on a large history, walked with a real browser."""

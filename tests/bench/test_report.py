@@ -1,0 +1,87 @@
+"""Results, ratios and the page that is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.performance import report
+from bench.performance.load import parse_dnsperf
+from bench.performance.results import Results, ratios, spread
+
+ABOUT = {
+    "processor": "test", "used": "0,1", "processors": 2, "memory_gb": 8, "system": "Linux",
+    "model": "1.0.0", "generator": "dnsload", "workloads": {"hot": "invented"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    """Three rounds: ours answers 0.9, 0.8 and 1.0 of what bare CoreDNS does."""
+    found = Results(tmp_path / "performance.json", fresh=True, about=ABOUT)
+    for number, (bare, ours) in enumerate([(1000, 900), (2000, 1600), (500, 500)]):
+        for setting, qps in (("bare", bare), ("verdict", ours)):
+            found.add(part="throughput", workload="hot", setting=setting, round=number, qps=qps,
+                      server_us=20.0, all_us=30.0)  # fmt: skip
+    return found
+
+
+def test_ratios_are_of_the_same_round(results: Results) -> None:
+    assert ratios(results, "hot", "verdict") == [0.9, 0.8, 1.0]
+    assert spread([0.9, 0.8, 1.0]) == (0.9, 0.8, 1.0)
+
+
+def test_a_round_without_bare_counts_for_nothing(results: Results) -> None:
+    results.add(part="throughput", workload="hot", setting="verdict", round=7, qps=1)
+    assert ratios(results, "hot", "verdict") == [0.9, 0.8, 1.0]
+
+
+def test_results_are_read_again(results: Results) -> None:
+    again = Results(results.path, fresh=False, about={})
+    assert again.rows == results.rows
+    assert again.about == ABOUT
+    assert again.has(part="throughput", setting="bare", round=2)
+    assert not again.has(part="throughput", setting="bare", round=3)
+    assert Results(results.path, fresh=True, about={}).rows == []
+
+
+def test_page_and_plot(
+    results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main([str(results.path), "--docs", str(tmp_path)]) == 0
+    page = (tmp_path / "performance.md").read_text()
+    assert "| verdict on query and answer | 0.90 (0.80-1.00), goal 0.95 |" in page
+    assert "| CoreDNS, bare | 1,000 answers/s |" in page
+    assert "It ran on test, processors 0,1 of 2" in page
+    plot = (tmp_path / report.PLOT).read_bytes()
+    assert b"<svg" in plot
+    assert "goal missed: {'setting': 'verdict', 'workload': 'hot'" in capsys.readouterr().out
+    report.main([str(results.path), "--docs", str(tmp_path)])
+    assert (tmp_path / report.PLOT).read_bytes() == plot
+
+
+def test_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        report.main([str(tmp_path / "none.json")])
+    assert "run python -m bench.performance first" in capsys.readouterr().err
+
+
+def test_summary_of_dnsperf() -> None:
+    text = """Statistics:
+
+  Queries sent:         1000
+  Queries completed:    998 (99.80%)
+  Queries lost:         2 (0.20%)
+
+  Response codes:       NOERROR 990 (99.20%), NXDOMAIN 8 (0.80%)
+  Average packet size:  request 29, response 57
+  Run time (s):         3.000321
+  Queries per second:   92000.123456
+"""
+    assert parse_dnsperf(text) == {
+        "qps": 92000.123456, "answered": 998, "lost": 2,
+        "rcodes": {"NOERROR": 990, "NXDOMAIN": 8},
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="Queries per second"):
+        parse_dnsperf("Queries completed: 1\n")
