@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+from tests.e2e import system
+from tests.support.leftovers import (  # noqa: F401 - hooks
+    pytest_sessionfinish,
+    pytest_sessionstart,
+    pytest_terminal_summary,
+)
 
 # How long one example takes says more of a shared machine than of the code.
 settings.register_profile("mlplugin", deadline=None)
 settings.load_profile("mlplugin")
 
 # Folders whose tests run on real processes, sockets and ports.
-REAL = ("tests/bundled/", "tests/replay/", "tests/api/", "tests/store/")
+REAL = ("tests/bundled/", "tests/replay/", "tests/api/", "tests/store/", "tests/dashboard/")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the stores be proven on every server that they are made for."""
+    parser.addoption(
+        "--all-servers",
+        action="store_true",
+        help="run what needs a search server on all seven versions in place of three",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,3 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("e2e") or item.nodeid.startswith(REAL):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    """End what a test started and, because it failed half way, did not stop."""
+    before = len(system.STARTED)
+    yield
+    for process in reversed(system.STARTED[before:]):
+        process.kill()
+    del system.STARTED[before:]

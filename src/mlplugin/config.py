@@ -36,7 +36,12 @@ _UNITS = {
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.I)
 # Set in the environment alone, so that no secret stands in a configuration file.
-_SECRETS = frozenset({("service", "token"), ("service", "token_file")})
+_SECRETS = frozenset(
+    {
+        ("service", "token"), ("service", "token_file"),
+        ("store", "password"), ("store", "api_key"), ("store", "token"),
+    }
+)  # fmt: skip
 # The last colon parts address and port; an IPv6 address stands in brackets.
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]*):(\d{1,5})")
 
@@ -109,6 +114,11 @@ class Service(_Section):
     threads: int = Field(
         default=8, ge=1, le=256, description="How many requests it serves at once."
     )
+    trusted_proxy: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The address of a proxy in front: its X-Forwarded-For says who asks.",
+    )
 
 
 class Store(_Section):
@@ -117,12 +127,38 @@ class Store(_Section):
     url: str | None = Field(
         default=None,
         min_length=1,
-        description="The store; none is a DuckDB file in the data directory.",
+        description="The store; none is a DuckDB file in the data directory, "
+        "https://HOST:9200 is Elasticsearch or OpenSearch.",
+    )
+    index: str = Field(
+        default="mlplugin",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="What the names of all indices of a cluster begin with.",
+    )
+    user: str | None = Field(
+        default=None, min_length=1, description="Who asks a cluster; the URL may say it as well."
+    )
+    password_file: Path | None = Field(
+        default=None, description="A file with the password for a cluster."
+    )
+    api_key_file: Path | None = Field(
+        default=None, description="A file with an API key for a cluster, in place of a password."
+    )
+    token_file: Path | None = Field(
+        default=None, description="A file with a bearer token for a cluster."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="The certificates to trust, where a cluster's are not public."
+    )
+    plain_secrets: bool = Field(
+        default=False,
+        description="Send secrets to a cluster over plain HTTP, also beyond this machine.",
     )
     retention_days: float = Field(default=90, gt=0, description="Older events are deleted; days.")
     max_bytes: Size = Field(
         default=10_000_000_000,
-        description="The oldest events go when the store grows over this; bytes, or 10GB, 512MiB.",
+        description="The oldest events go when the store grows over this; bytes, or 10GB, 512MiB. "
+        "A cluster has no such bound unless one is set.",
     )
 
 

@@ -27,6 +27,7 @@ def test_the_plugins_stand_in_a_readable_order() -> None:
         metrics=Endpoint("127.0.0.1", 9153),
         forward=("192.0.2.53", "tls://192.0.2.54"),
         rules=("malicious nxdomain", "phishing sinkhole 192.0.2.9"),
+        shadow=Path("/var/lib/models/shadow"),
     ).text()
     lines = [line.strip() for line in text.splitlines()[1:]]
     assert lines[0] == ".:1053 {"
@@ -35,7 +36,8 @@ def test_the_plugins_stand_in_a_readable_order() -> None:
     assert "prometheus 127.0.0.1:9153" in lines
     assert 'spool "/var/lib/with space/spool"' in lines
     start = lines.index("mlplugin {")
-    assert lines[start + 1 : start + 4] == [
+    assert lines[start + 1 : start + 5] == [
+        "shadow /var/lib/models/shadow",
         "on malicious nxdomain",
         "on phishing sinkhole 192.0.2.9",
         "service http://127.0.0.1:5000",

@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from mlplugin.bundled.ports import Endpoint, free_port, parse_endpoint, require_free, who_listens
+from mlplugin.bundled.ports import (
+    Endpoint,
+    free_port,
+    listening,
+    parse_endpoint,
+    require_free,
+    who_listens,
+)
 from mlplugin.errors import PortError, UsageError
 
 
@@ -78,3 +85,18 @@ def test_a_port_without_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(PortError, match=r"no right to listen on 127\.0\.0\.1:53 \(TCP\).*--dns"):
         require_free(Endpoint("127.0.0.1", 53), (socket.SOCK_STREAM,), "--dns")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::"])
+def test_what_a_process_listens_on(host: str) -> None:
+    before = listening(os.getpid())
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as server, socket.socket(family) as idle:
+        server.bind((host, 0))
+        idle.bind((host, 0))
+        server.listen()
+        found = [place for place in listening(os.getpid()) if place not in before]
+        assert found == [Endpoint(host, server.getsockname()[1])]
+    assert listening(os.getpid()) == before
+    assert listening(2**22 + 1) == []

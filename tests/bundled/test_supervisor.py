@@ -238,3 +238,15 @@ def test_a_held_back_terminal_loses_lines_and_stops_nobody() -> None:
     printer.close()
     assert "... 50 lines dropped" in stream.getvalue()
     assert "line 10001" not in stream.getvalue()
+
+
+def test_a_child_gets_no_variable_that_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPLUGIN_STORE_PASSWORD", "secret")
+    monkeypatch.setenv("MLPLUGIN_OTHER", "seen")
+    printer = Printer(None)
+    code = "import os; print(sorted(n for n in os.environ if n.startswith('MLPLUGIN_')))"
+    child = Child("child", python(code), printer, {"MLPLUGIN_OWN": "x"}, "MLPLUGIN_STORE_")
+    child.start()
+    until(lambda: not child.running())
+    assert child.last_words() == "['MLPLUGIN_OTHER', 'MLPLUGIN_OWN']"
+    printer.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -175,7 +176,13 @@ def test_what_runs_is_told_by_its_data_directory(tmp_path: Path) -> None:
         try:
             ports = ["--dns", f"127.0.0.1:{up.dns}", "--http", f"127.0.0.1:{up.http}"]
             same = Checked(*ports, "--data", str(up.place), folder=tmp_path)
-            elsewhere = Checked("--data", str(up.place), folder=tmp_path)
+            away = ["--dns", "127.0.0.1:0", "--http", f"127.0.0.1:{free_port()}"]
+            elsewhere = Checked(*away, "--data", str(up.place), folder=tmp_path)
+            # One that holds the directory and hangs: nobody answers.
+            service = up.children()["service"]
+            os.kill(service, signal.SIGSTOP)
+            hanging = Checked(*away, "--data", str(up.place), folder=tmp_path)
+            os.kill(service, signal.SIGCONT)
             other = Checked(*ports, "--data", str(tmp_path / "other"), folder=tmp_path)
         finally:
             up.stop()
@@ -184,8 +191,15 @@ def test_what_runs_is_told_by_its_data_directory(tmp_path: Path) -> None:
     assert f"port dns: 127.0.0.1:{up.dns}: in use by the mlplugin that runs there" in text
     assert f"port http: 127.0.0.1:{up.http}: in use by the mlplugin that runs there" in text
     assert f"store: {up.place}: held by the service that runs on 127.0.0.1:{up.http}" in text
-    (fault,) = elsewhere.faults
+    assert (elsewhere.status, elsewhere.faults) == (0, [])
+    text = "\n".join(elsewhere.lines)
+    assert f"store: {up.place}: held by the service that runs on 127.0.0.1:{up.http}, " in text
+    assert f"(process {up.pid})" in text
+    assert f"(process {service})" in text
+    assert "a directory of its own (--data)" in text
+    (fault,) = hanging.faults
     assert f"store: {up.place} is in use by" in fault
-    assert f"(process {up.pid})" in fault
+    assert "no service answers there" in fault
+    assert f"(process {service})" in fault
     assert [line.split()[1:3] for line in other.faults] == [["port", "dns:"], ["port", "http:"]]
     assert "(process " in other.faults[0]

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+from mlplugin.bundled import checks
 from mlplugin.bundled.build import Progress
+from mlplugin.bundled.ports import Endpoint
 from mlplugin.cli import coredns
+from mlplugin.errors import MlpluginError
 from tests.e2e.system import Process, free_port, mlplugin, until
 
 pytestmark = pytest.mark.e2e
@@ -42,6 +46,29 @@ def test_a_wrong_binary_is_said_in_one_line() -> None:
     done = mlplugin("coredns", "--", "-version", env={"MLPLUGIN_COREDNS": "/no/such/binary"})
     assert done.returncode == 3
     assert done.stderr == "mlplugin: MLPLUGIN_COREDNS=/no/such/binary: there is no such file\n"
+
+
+@pytest.fixture
+def telling(tmp_path: Path) -> Path:
+    """What stands for CoreDNS, and says what it sees of the store's variables."""
+    program = tmp_path / "telling"
+    program.write_text('#!/bin/sh\necho "sees: ${MLPLUGIN_STORE_PASSWORD-nothing}" >&2\nexit 1\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_it_sees_no_secret_of_the_store(telling: Path) -> None:
+    secret = {"MLPLUGIN_STORE_PASSWORD": "secret", "MLPLUGIN_COREDNS": str(telling)}
+    done = mlplugin("coredns", "--", "-version", env={**os.environ, **secret})
+    assert done.stderr == "sees: nothing\n"
+
+
+def test_it_sees_no_secret_of_the_store_when_it_looks_at_a_corefile(
+    telling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPLUGIN_STORE_PASSWORD", "secret")
+    with pytest.raises(MlpluginError, match="sees: nothing"):
+        checks._validated(telling, telling, Endpoint("127.0.0.1", 1))
 
 
 def test_plain_progress_says_each_step_and_not_each_package(

@@ -165,6 +165,33 @@ def test_export_to_csv_and_json(
     assert lines[0]["time"] == "2026-09-21T14:13:23Z"
 
 
+def test_export_into_a_directory_that_is_not_there(
+    places: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "none" / "q.csv"
+    assert main(["export", *places, "-o", str(target)]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"-o {target}: there is no directory {target.parent}" in line
+    assert ".part" not in line
+
+
+@pytest.mark.parametrize("name", ["q.xlsx", "q.csv.gz", "q.parq"])
+def test_export_knows_no_other_endings(
+    name: str, places: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / name
+    assert main(["export", *places, "-o", str(target)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"the ending {target.suffix} says no form that there is" in line
+    assert ".csv, .jsonl, .ndjson, .json, .parquet, or say the form with --format" in line
+    assert not target.exists()
+    assert main(["export", *places, "-o", str(target), "--format", "csv"]) == 0
+    assert target.read_text().startswith('"')
+    plain = tmp_path / "queries"
+    assert main(["export", *places, "-o", str(plain)]) == 0
+    assert json.loads(plain.read_text().splitlines()[0])["qname"]
+
+
 def test_export_of_nothing_is_still_a_file(places: list[str], tmp_path: Path) -> None:
     target = tmp_path / "none.parquet"
     assert main(["export", *places, "-o", str(target), "--sensor", "none"]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 import pytest
@@ -53,6 +53,37 @@ def test_mistakes_are_one_line(
     failing(error)
     assert console(["broken"]) == status
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classfy"], "No such command 'classfy'. Did you mean 'classify'?"),
+        (["models", "promot"], "No such command 'promot'. Did you mean 'promote'?"),
+    ],
+)
+def test_a_command_that_is_nearly_right(arguments: list[str], said: str, capsys: Capsys) -> None:
+    assert console(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"mlplugin: {said} `mlplugin")
+    assert line.endswith("--help` says what there is")
+
+
+def test_every_option_is_explained_and_no_short_help_is_cut() -> None:
+    def walk(command: click.Command) -> Iterator[tuple[str, str | None]]:
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield f"{command.name} {parameter.opts[-1]}", parameter.help
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                inner = command.get_command(context, name)
+                assert inner is not None
+                if command is not cli:
+                    yield f"{name}: cut", "" if "..." in inner.get_short_help_str() else "whole"
+                yield from walk(inner)
+
+    assert [name for name, text in walk(cli) if not text] == []
 
 
 def test_our_own_bugs_are_not_hidden(failing: Callable[[BaseException], None]) -> None:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mlplugin.bundled.probes import GENERATORS, probes
 from mlplugin.bundled.upstream import Script, Upstream
-from mlplugin.model import load
+from mlplugin.cli import selftest
+from mlplugin.cli.history import Client
+from mlplugin.model import load, shipped
+from mlplugin.service.registry import Registry
 from mlplugin.verdict import Level, Threat
 from tests.e2e.system import free_port, mlplugin
 
@@ -49,6 +53,55 @@ def test_a_system_of_its_own_passes() -> None:
         row[part] == "ok" for row in rows for part in ("detected", "action", "event", "search")
     )
     assert f"{len(rows)} of {len(rows)} passed" in done.stderr
+
+
+def promoted(folder: Path, version: str) -> Path:
+    """A data directory on which a copy of the shipped model is in use."""
+    model = Path(shutil.copytree(shipped(), folder / f"copy-{version}"))
+    config = json.loads((model / "config.json").read_text()) | {"version": version}
+    (model / "config.json").write_text(json.dumps(config))
+    Registry(folder / "data").promote(model)
+    return folder / "data"
+
+
+def test_the_running_service_says_which_model_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = promoted(tmp_path, "0.9")
+    said = {"version": load().version}
+
+    def request(self: Client, path: str, **_: object) -> object:
+        assert path == "/api/v1/classify"
+        return {"verdicts": [{"model": said["version"]}]}
+
+    monkeypatch.setattr(Client, "request", request)
+    assert selftest._in_use(data).name == "0.9"
+    assert selftest._in_use(tmp_path / "none") == shipped()
+    # It may run on another data directory, or with a --model of its own.
+    assert selftest._running("http://127.0.0.1:5000", data) == shipped()
+    said["version"] = "0.9"
+    assert selftest._running("http://127.0.0.1:5000", data).name == "0.9"
+    assert capsys.readouterr().err == ""
+    assert selftest._running("http://127.0.0.1:5000", tmp_path / "none") == shipped()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the service judges with model 0.9, which is not in" in line
+    assert f"probes are picked with {load().version}" in line
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.parametrize("running", [True, False])
+def test_the_model_in_use_is_tried(running: bool, tmp_path: Path) -> None:
+    data = promoted(tmp_path, "0.9")
+    with Upstream(Script()) as upstream:
+        place = ["--data", str(data)]
+        if running:
+            up = Up(tmp_path, "--forward", f"127.0.0.1:{upstream.port}")
+            up.start()
+            place += ["--dns", f"127.0.0.1:{up.dns}", "--service", up.url]
+        done = mlplugin("selftest", *place, "--format", "jsonl", timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed, model 0.9" in done.stderr
 
 
 @pytest.mark.e2e

@@ -126,7 +126,7 @@ def test_a_store_in_use(service: Service, tmp_path: Path) -> None:
     service.stop()
 
 
-@pytest.mark.parametrize("store", ["redis://localhost", "https://localhost:9200"])
+@pytest.mark.parametrize("store", ["redis://localhost", "elasticsearch://localhost:9200"])
 def test_stores_that_there_are_not(store: str, tmp_path: Path) -> None:
     where = f"127.0.0.1:{free_port()}"
     said = refusal("--http", where, "--data", str(tmp_path), "--store", store, code=3)
@@ -137,11 +137,26 @@ def test_open_to_others_only_with_a_token(tmp_path: Path) -> None:
     where = f"0.0.0.0:{free_port()}"
     said = refusal("--http", where, "--data", str(tmp_path), code=2)
     assert "token" in said
+    assert f"`mlplugin password --data {tmp_path}`" in said, (
+        "the password is kept where the data is"
+    )
     short = tmp_path / "token"
     short.write_text("short\n")
     common = ("--http", where, "--data", str(tmp_path), "--token-file")
     assert "16 or more" in refusal(*common, str(short), code=2)
     assert "cannot be read" in refusal(*common, str(tmp_path / "none"), code=2)
+
+
+def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
+    common = ("--http", f"127.0.0.1:{free_port()}", "--data", str(tmp_path), "--trusted-proxy")
+    for text in ("localhost", "*", "192.0.2.0/24"):
+        assert "is no address" in refusal(*common, text, code=2)
+
+
+def test_a_proxy_that_brings_others_wants_a_password(tmp_path: Path) -> None:
+    common = ("--http", f"127.0.0.1:{free_port()}", "--data", str(tmp_path))
+    said = refusal(*common, "--trusted-proxy", "127.0.0.1", code=2)
+    assert "by the proxy: set a password" in said
 
 
 def test_a_token_from_the_environment(service: Service) -> None:

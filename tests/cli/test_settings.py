@@ -25,6 +25,7 @@ def path(tmp_path: Path) -> Path:
     forward = ["192.0.2.53", "192.0.2.54"]
     [service]
     http = "0.0.0.0:8080"
+    trusted_proxy = "192.0.2.6"
     [data]
     dir = "data"
     [model]
@@ -41,6 +42,7 @@ def test_up(path: Path) -> None:
         "http": "0.0.0.0:8080",
         "data": str(path.parent / "data"),
         "model": "/models/mine",
+        "trusted_proxy": "192.0.2.6",
     }
 
 
@@ -79,3 +81,14 @@ def test_the_command_line_wins(path: Path) -> None:
 def test_nothing_is_read_for_nothing(environment: dict[str, str], needed: bool) -> None:
     assert is_needed(None, environment) == needed
     assert is_needed(Path("x"), environment)
+
+
+def test_commands_within_a_group(path: Path) -> None:
+    path.write_text(path.read_text() + '[store]\nurl = "https://192.0.2.1:9200"\n')
+    found = defaults(command("store"), path)
+    assert found["check"] == {
+        "store": "https://192.0.2.1:9200",
+        "data": str(path.parent / "data"),
+    }
+    # What stands before the inner command's name goes before the configuration.
+    assert defaults(command("models"), path) == {"data": str(path.parent / "data")}

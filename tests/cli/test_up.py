@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -19,8 +21,11 @@ import pytest
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.upstream import Script, Upstream
 from mlplugin.model import load
+from mlplugin.service.password import Password
+from mlplugin.service.registry import Registry
 from mlplugin.verdict import Threat
 from tests.e2e.system import Process, free_port, get_json, mlplugin, until
+from tests.support.models import variant
 
 pytestmark = [
     pytest.mark.e2e,
@@ -177,6 +182,23 @@ def test_a_token_guards_the_service_and_not_the_plugin(
     assert up.stop() == 0
 
 
+def test_behind_a_proxy_the_plugin_has_a_token_of_its_own(
+    make: Callable[..., Up], tmp_path: Path
+) -> None:
+    up = make("--trusted-proxy", "127.0.0.1")
+    Password(up.place).set("correct horse battery")
+    up.start()
+    assert up.answers()
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+        get_json(f"{up.url}/api/v1/stats")
+    refused.value.close()
+    token = re.findall("mlplugin:([0-9a-f]{64})@", (up.place / "Corefile").read_text())[0]
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{up.url}/api/v1/stats"
+    until("the event arrives", lambda: get_json(url, headers=headers)["queries"] >= 1)
+    assert up.stop() == 0
+
+
 def test_a_corefile_is_used_as_it_is(make: Callable[..., Up], tmp_path: Path) -> None:
     port = free_port()
     corefile = tmp_path / "mine"
@@ -237,6 +259,7 @@ def test_two_on_one_data_directory(make: Callable[..., Up]) -> None:
         (["--data", "/proc/nowhere"], 2, "--data"),
         (["--corefile", "/no/such/file"], 2, "does not exist"),
         (["--store", "ftp://192.0.2.1/"], 3, "ftp"),
+        (["--trusted-proxy", "localhost"], 2, "is no address"),
     ],
 )
 def test_wrong_wishes_are_said_in_one_line(
@@ -301,3 +324,22 @@ def test_metrics_stay_where_they_are(make: Callable[..., Up]) -> None:
     assert "127.0.0.1:9153 is in use: CoreDNS's metrics are at 127.0.0.1:" in up.output()
     assert "answers anybody who can reach it" in up.output()
     assert up.stop() == 0
+
+
+def test_a_newer_shipped_model_is_told(make: Callable[..., Up], tmp_path: Path) -> None:
+    model = variant(tmp_path, "0.9")
+    config = json.loads((model / "config.json").read_text()) | {"created": "2020-01-01T00:00:00Z"}
+    (model / "config.json").write_text(json.dumps(config))
+    up = make()
+    Registry(up.place).promote(model)
+    up.start()
+    version = load().version
+    assert (
+        f"Model      a newer model comes with this mlplugin, {version} in place of 0.9: "
+        f"`mlplugin models promote {version}` takes it\n"
+    ) in up.output()
+    # Who named a model knows which one it is.
+    assert up.stop() == 0
+    up = make("--model", str(model))
+    up.start()
+    assert "a newer model" not in up.output()

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.leftovers import tied
+
 DEADLINE = 60.0
 
 
@@ -73,7 +75,10 @@ def metrics(port: int) -> dict[str, float]:
 
 @dataclass
 class Process:
-    """A child with its output in a file, stopped for sure at the end."""
+    """A child with its output in a file.
+
+    It ends with the test that started it, or with the tests as a whole if a fixture did.
+    """
 
     command: list[str]
     log: Path
@@ -83,12 +88,13 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self.child = subprocess.Popen(
-                self.command,
+                tied(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
             )
+        STARTED.append(self)
 
     @property
     def pid(self) -> int:
@@ -113,11 +119,21 @@ class Process:
             return self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.child.kill()
-            self.child.wait()
+            self.child.wait(30)
             raise AssertionError(f"did not stop: {self.command}\n{self.output()}") from None
+
+    def kill(self) -> None:
+        """End it, and its children with it, however far it has come."""
+        if self.alive():
+            with contextlib.suppress(AssertionError):
+                self.stop()
 
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+# What runs; the fixture `nothing_runs_on` ends what a test leaves in it.
+STARTED: list[Process] = []
 
 
 def mlplugin(*arguments: str, timeout: float = 120, **options: Any) -> Any:
@@ -188,9 +204,19 @@ class CoreDNS(Process):
         until("CoreDNS listens", self.listens)
 
     def listens(self) -> bool:
+        """Whether TCP and UDP are open; the second comes a moment after the first."""
         assert self.alive(), self.output()
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+        place = "127.0.0.1", self.port
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            if stream.connect_ex(place) != 0:
+                return False
+            datagrams.connect(place)
+            try:
+                for _ in range(2):  # the second is told that nobody took the first
+                    datagrams.send(b"no query")
+            except ConnectionRefusedError:
+                return False
+            return True
 
     def metrics(self) -> dict[str, float]:
         assert self.metrics_port is not None

@@ -68,7 +68,7 @@ def ports(
             port = found[name, transport] = free_port()
             corefile += BLOCK.format(scheme=scheme, port=port, tls=option, action=action)
         found[name, "tcp"] = found[name, "udp"]
-    server = CoreDNS(tmp_path_factory.mktemp("actions"), corefile, port, None)
+    server = CoreDNS(tmp_path_factory.mktemp("actions"), corefile, found[name, "udp"], None)
     server.start()
     yield found
     server.stop()

@@ -16,6 +16,8 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from tests.support.threads import ended
+
 from .system import CoreDNS, Service, free_port, get_json, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -86,7 +88,7 @@ class Load:
 
     def __exit__(self, *_: object) -> None:
         self.running.clear()
-        self.thread.join()
+        ended([self.thread], 60)
         end = time.monotonic() + 5
         while self.answered < self.sent.total() and time.monotonic() < end:
             self._receive()

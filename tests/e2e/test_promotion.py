@@ -114,7 +114,7 @@ def test_both_parts_take_it_up_and_no_query_is_lost(up: Up, name: str, tmp_path:
     with Asking(up.dns, name) as asking:
         asking.becomes("NXDOMAIN")
         assert asking.answers.keys() == {"NXDOMAIN"}
-        said = models(up.place, "promote", str(tiny))
+        said = models(up.place, "promote", str(tiny), "--force")
         assert f"0.9 is in use in place of the shipped model {builtin}" in said
         assert asking.becomes("NOERROR") < WITHIN
         until("the service took it up", lambda: version(up) == "0.9", WITHIN)
@@ -136,7 +136,7 @@ def stored(up: Up) -> int:
 
 
 def test_a_restart_keeps_it(up: Up, name: str, tmp_path: Path) -> None:
-    models(up.place, "promote", str(variant(tmp_path, "0.9")))
+    models(up.place, "promote", str(variant(tmp_path, "0.9")), "--force")
     assert up.stop() == 0
     up.start()
     assert version(up) == "0.9"
@@ -146,7 +146,7 @@ def test_a_restart_keeps_it(up: Up, name: str, tmp_path: Path) -> None:
 
 def test_a_promoted_model_that_is_gone(up: Up, name: str, tmp_path: Path) -> None:
     """What runs keeps the model that it has; a start says in one line what to do."""
-    models(up.place, "promote", str(variant(tmp_path, "0.9")))
+    models(up.place, "promote", str(variant(tmp_path, "0.9")), "--force")
     until("it is taken up", lambda: up.ask(name).rcode() == dns.rcode.NOERROR, WITHIN)
     until("by both", lambda: version(up) == "0.9", WITHIN)
     shutil.move(up.place / "models" / "0.9", tmp_path / "aside")
@@ -173,7 +173,7 @@ def test_a_corefile_of_ones_own(name: str, tmp_path: Path) -> None:
     server.start()
     with Asking(port, name) as asking:
         asking.becomes("NXDOMAIN")
-        models(data, "promote", str(variant(tmp_path, "0.9")))
+        models(data, "promote", str(variant(tmp_path, "0.9")), "--force")
         asking.becomes("NOERROR")
         models(data, "promote", str(copy_of_the_shipped(tmp_path)), "--force")
         asking.becomes("NXDOMAIN")
@@ -193,7 +193,7 @@ def copy_of_the_shipped(folder: Path) -> Path:
 
 
 def test_a_corefile_that_does_not_name_it(up: Up, tmp_path: Path) -> None:
-    models(up.place, "promote", str(variant(tmp_path, "0.9")))
+    models(up.place, "promote", str(variant(tmp_path, "0.9")), "--force")
     assert up.stop() == 0
     corefile = tmp_path / "mine"
     corefile.write_text(f".:{free_port()} {{\n bind 127.0.0.1\n mlplugin\n whoami\n}}\n")

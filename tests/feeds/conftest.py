@@ -6,12 +6,12 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from mlplugin.feeds.http import Limits
-from tests.support.threads import running
+from tests.support.http_server import serving
 
 # Fast, and never more than one further try.
 QUICK = Limits(timeout=5.0, whole=30.0, most_bytes=1 << 20, most_unpacked=4 << 20, tries=2, pause=0)
@@ -36,25 +36,11 @@ class Site:
         self.answers: dict[str, list[Answer]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.released = threading.Event()
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                site.asked.append((self.path, dict(self.headers.items())))
-                self.close_connection = True
-                site.reply(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.port = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def serve(self, path: str, *answers: Answer) -> str:
         self.answers[path] = list(answers)
@@ -88,7 +74,18 @@ class Site:
 @pytest.fixture
 def site() -> Iterator[Site]:
     site = Site()
-    with running(lambda: site.server.serve_forever(0.01), site.server.shutdown):
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            site.asked.append((self.path, dict(self.headers.items())))
+            self.close_connection = True
+            site.reply(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Handler) as site.port:
         yield site
         site.released.set()
-    site.server.server_close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,11 +102,11 @@ def test_a_dead_server(site: Site, tmp_path: Path) -> None:
     assert len(site.asked) == 2
 
 
-def test_a_server_that_is_not_there(site: Site, tmp_path: Path) -> None:
-    url = site.url
-    site.server.socket.close()
-    site.server.server_close()
-    assert "cannot connect" in refused(f"{url}/list", tmp_path, replace(QUICK, timeout=0.2))
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with socket.socket() as held:  # and does not listen
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/list"
+        assert "cannot connect" in refused(url, tmp_path, replace(QUICK, timeout=0.2))
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

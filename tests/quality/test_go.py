@@ -64,6 +64,12 @@ def test_unit_tests(capsys: pytest.CaptureFixture[str]) -> None:
     passes("test", *(["-race"] if compiler else []), "./...")
 
 
+@pytest.mark.slow
+def test_allocations_and_stack() -> None:
+    """The guards that the race detector cannot keep: pools forget on purpose, frames are larger."""
+    passes("test", "-run", "Alloc|Stack", "./coredns/...")
+
+
 def test_modules_are_tidy() -> None:
     done = go("mod", "tidy", "-diff")
     assert done.returncode == 0, done.stdout + done.stderr

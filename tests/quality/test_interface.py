@@ -23,13 +23,20 @@ COMMANDS = {
         "--qname", "--domain", "--client", "--verdict", "--threat", "--since", "--until",
         "--limit", "--format",
     },
+    "hindsight": {
+        "--model", "--since", "--until", "--suspicious", "--malicious", "--on", "--allow", "--deny",
+        "--limit", "--format",
+    },
+    "hunt": {"--model", "--since", "--until", "--allow", "--deny", "--limit", "--format"},
     "vet": {"--client", "--for", "--reason"},
     "feeds": set(),
-    "train": set(),
+    "train": {"--data", "--out", "--from-history", "--data-dir", "--store", "--threat"},
     "evaluate": set(),
+    "store": set(),
     "models": {"--models", "--data", "--format"},
     "coredns": set(),
     "serve": {"--http", "--data", "--store"},
+    "password": {"--data"},
     "check": set(),
     "export": set(),
     "selftest": set(),
@@ -37,7 +44,17 @@ COMMANDS = {
 
 # Commands within a command: list is what `models` does by itself.
 WITHIN = {
-    "models": {"promote": {"--data", "--force", "--format"}, "rollback": {"--data"}},
+    "store": {
+        "check": {"--store", "--data", "--role"},
+        "migrate": {"--store", "--data"},
+        "copy": set(),
+        "prune": {"--store", "--data", "--before", "--to-bytes"},
+    },
+    "models": {
+        "promote": {"--data", "--names", "--force", "--format"},
+        "rollback": {"--data"},
+        "shadow": {"--data", "--off"},
+    },
 }
 
 VERDICT = {
@@ -50,6 +67,15 @@ ROUTES = {
     ("/api/v1/domains/{name}", "get"), ("/api/v1/clients/{ip}", "get"), ("/api/v1/stats", "get"),
     ("/api/v1/overrides/{name}", "get"), ("/api/v1/overrides/{name}", "put"),
     ("/api/v1/overrides/{name}", "delete"), ("/api/v1/policy", "get"),
+    ("/api/v1/stats/compared", "get"), ("/api/v1/timeline", "get"), ("/api/v1/top", "get"),
+    ("/api/v1/domains/{name}/lookalikes", "get"), ("/api/v1/scores", "get"),
+    ("/api/v1/scores/{score}", "get"), ("/api/v1/vetting", "get"), ("/api/v1/changes", "get"),
+    ("/api/v1/models", "get"), ("/api/v1/models/{version}", "get"),
+    ("/api/v1/shadow", "get"), ("/api/v1/hindsight", "post"), ("/api/v1/hunts", "get"),
+    ("/api/v1/jobs", "get"), ("/api/v1/jobs", "post"), ("/api/v1/jobs/{id}", "get"),
+    ("/api/v1/jobs/{id}", "delete"), ("/api/v1/jobs/{id}/events", "get"),
+    ("/api/v1/models/{version}/promote", "post"), ("/api/v1/models/rollback", "post"),
+    ("/api/v1/models/{version}/shadow", "put"), ("/api/v1/models/{version}/shadow", "delete"),
 }  # fmt: skip
 
 PLUGIN_METRICS = {

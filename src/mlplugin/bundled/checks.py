@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplugin.bundled.ports import Endpoint, holders, listener, named, parent_of, require_free
+from mlplugin.bundled.child import inherited
+from mlplugin.bundled.ports import (
+    Endpoint,
+    holders,
+    listener,
+    listening,
+    named,
+    parent_of,
+    require_free,
+)
 from mlplugin.bundled.reading import (
     WITHOUT_PLUGIN,
     has_plugin,
@@ -18,12 +27,14 @@ from mlplugin.bundled.reading import (
     read_corefile,
     service_mismatch,
 )
+from mlplugin.bundled.supervisor import answers_ok
 from mlplugin.config import Config
 from mlplugin.config import load as load_config
 from mlplugin.errors import MlpluginError
 from mlplugin.model import load
-from mlplugin.service.registry import chosen
-from mlplugin.store import open_store
+from mlplugin.service.in_use import newer_shipped
+from mlplugin.service.registry import Registry, chosen
+from mlplugin.store import Options, open_store
 from mlplugin.store.port import Filter
 
 VALIDATION_SECONDS = 60
@@ -68,14 +79,26 @@ def model_finding(path: Path | None, data: Path) -> Finding:
     def look() -> str:
         place = chosen(path, data)
         model = load(place)
-        promoted = f", promoted in {data}" if place is not path else ""
-        return f"{model.version}, SHA-256 {model.sha256[:16]}…{promoted}"
+        said = f"{model.version}, SHA-256 {model.sha256[:16]}…"
+        if place is path:
+            return said
+        note = newer_shipped(Registry(data))
+        return f"{said}, promoted in {data}" + (f"; {note}" if note else "")
 
     return checked("model", look)
 
 
-def store_finding(url: str | None, data: Path, http: Endpoint) -> Finding:
-    """Open the store to read; one that the running service holds is fine."""
+def store_finding(
+    url: str | None,
+    data: Path,
+    http: Endpoint,
+    options: Options | None = None,
+    token: str | None = None,
+) -> Finding:
+    """Open the store to read; one that a running service holds is fine if that answers.
+
+    `options` are of a cluster, `token` is what services ask for, if they do.
+    """
 
     def look() -> str:
         if url is None and not data.exists():
@@ -86,15 +109,10 @@ def store_finding(url: str | None, data: Path, http: Endpoint) -> Finding:
             raise MlpluginError(f"{data} cannot be written: choose another directory with --data")
         users = _running(data) if url is None else set()
         if users:
-            if listener(http, socket.SOCK_STREAM) in users:
-                return f"{data}: held by the service that runs on {http}"
-            raise MlpluginError(
-                f"{data} is in use by {' and '.join(named(pid) for pid in sorted(users))}: "
-                "stop it, or choose another directory with --data"
-            )
+            return _held(data, users, http, token)
         if url is None and not any(data.glob("*.duckdb")):
             return f"{data}: empty"
-        store = open_store(url, data, read_only=True)
+        store = open_store(url, data, options, read_only=True)
         try:
             count = store.stats(Filter()).queries
         finally:
@@ -102,6 +120,23 @@ def store_finding(url: str | None, data: Path, http: Endpoint) -> Finding:
         return f"{url or data}: {count:,} queries"
 
     return checked("store", look)
+
+
+def _held(data: Path, users: set[int], http: Endpoint, token: str | None) -> str:
+    """Say which service holds a data directory. Raises MlpluginError if none of it answers."""
+    if listener(http, socket.SOCK_STREAM) in users:
+        return f"{data}: held by the service that runs on {http}"
+    who = " and ".join(named(pid) for pid in sorted(users))
+    for place in (place for pid in sorted(users) for place in listening(pid)):
+        if answers_ok(f"http://{place.reachable}/readyz", token):
+            return (
+                f"{data}: held by the service that runs on {place}, {who}; what starts beside it "
+                "needs a directory of its own (--data)"
+            )
+    raise MlpluginError(
+        f"{data} is in use by {who}, and no service answers there: "
+        "stop it, or choose another directory with --data"
+    )
 
 
 def _running(data: Path) -> set[int]:
@@ -165,6 +200,7 @@ def _validated(corefile: Path, binary: Path, http: Endpoint) -> str:
         done = subprocess.run(
             [str(binary), "-validate", str(corefile.resolve())],
             cwd=Path.cwd(),
+            env=inherited(),
             capture_output=True,
             text=True,
             errors="replace",

@@ -17,6 +17,8 @@ from typing import IO
 PR_SET_PDEATHSIG = 1
 KEPT_LINES = 200
 QUEUED_LINES = 10_000
+# They hold secrets of the store, which is the service's alone.
+STORE_VARIABLES = "MLPLUGIN_STORE_"
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -73,8 +75,19 @@ class Printer:
                 self._stream.flush()
 
 
+def inherited(withheld: str | None = STORE_VARIABLES) -> dict[str, str]:
+    """Give the environment of this process, without what is none of another program's business."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if withheld is None or not name.startswith(withheld)
+    }
+
+
 class Child:
     """A program under supervision; `name` is put before each line that it prints.
+
+    Variables whose names begin with `withheld` are not in its environment.
 
     It must be started from the main thread: Linux ties it to the thread that starts it.
     """
@@ -85,8 +98,10 @@ class Child:
         command: Sequence[str],
         printer: Printer,
         environment: Mapping[str, str] | None = None,
+        withheld: str | None = None,
     ) -> None:
         self.name = name
+        self._withheld = withheld
         self.command = list(command)
         self._environment = dict(environment or {})
         self._printer = printer
@@ -115,7 +130,7 @@ class Child:
             errors="replace",
             process_group=0,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 - no thread forks beside this one
-            env={**os.environ, **self._environment},
+            env={**inherited(self._withheld), **self._environment},
         )
         self._reader = threading.Thread(
             target=self._read, args=(self._process,), name=f"{self.name} output", daemon=True

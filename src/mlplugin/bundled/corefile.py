@@ -21,7 +21,7 @@ FORWARD_TARGET = re.compile(r"(?:(dns|tls)://)?([^/%]+?)(%[\w.-]+)?")
 class Layout:
     """What a Corefile for `up` is made of. `rules` are checked `on` lines without the `on`.
 
-    With `model_or_builtin` there need not be anything at `model` yet.
+    With `model_or_builtin` there need not be anything at `model` yet, at `shadow` never.
     """
 
     dns: Endpoint
@@ -33,6 +33,7 @@ class Layout:
     rules: tuple[str, ...] = ()
     model: Path | None = None
     model_or_builtin: bool = False
+    shadow: Path | None = None
 
     def text(self) -> str:
         """The Corefile.
@@ -43,6 +44,7 @@ class Layout:
         rules = "".join(f"        on {rule}\n" for rule in self.rules)
         lasting = " or builtin" if self.model_or_builtin else ""
         model = f"        model {quoted(self.model)}{lasting}\n" if self.model else ""
+        shadow = f"        shadow {quoted(self.shadow)}\n" if self.shadow else ""
         return f"""\
 # Written by `mlplugin up` at every start. To change it, copy it and use `--corefile`.
 .:{self.dns.port} {{
@@ -54,7 +56,7 @@ class Layout:
     ready {self.ready}
     prometheus {self.metrics}
     mlplugin {{
-{model}{rules}        service {self.service}
+{model}{shadow}{rules}        service {self.service}
         spool {quoted(self.spool)}
     }}
     cache

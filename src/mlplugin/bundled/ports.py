@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,26 @@ def listener(endpoint: Endpoint, kind: socket.SocketKind) -> int | None:
     return next(_open_in(inodes.__contains__), None) if inodes else None
 
 
+def listening(pid: int) -> list[Endpoint]:
+    """The TCP endpoints that a process listens on, as far as Linux lets this user see them."""
+    found = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for columns in _sockets(family, socket.SOCK_STREAM):
+            inode = f"socket:[{columns[9]}]"
+            if columns[3] == TCP_LISTEN and pid in _open_in(inode.__eq__, pid):
+                found.append(_endpoint(columns[1], family))
+    return found
+
+
+def _endpoint(text: str, family: socket.AddressFamily) -> Endpoint:
+    """Read `ADDRESS:PORT` of /proc/net: hexadecimal, the address in words of this machine."""
+    address, _, port = text.rpartition(":")
+    octets = bytes.fromhex(address)
+    words = [int.from_bytes(octets[at : at + 4], sys.byteorder) for at in range(0, len(octets), 4)]
+    packed = b"".join(word.to_bytes(4, "big") for word in words)
+    return Endpoint(socket.inet_ntop(family, packed), int(port, 16))
+
+
 def holders(directory: Path) -> list[int]:
     """The processes that have a file open in a directory, as far as this user may see them."""
     start = f"{directory.resolve()}/"
@@ -143,9 +164,12 @@ def holders(directory: Path) -> list[int]:
     return [pid for pid in _open_in(lambda target: target.startswith(start)) if pid != own]
 
 
-def _open_in(wanted: Callable[[str], bool]) -> Iterator[int]:
-    """The processes that have open what is wanted, by where /proc says their files point."""
-    for process in Path("/proc").glob("[0-9]*"):
+def _open_in(wanted: Callable[[str], bool], pid: int | None = None) -> Iterator[int]:
+    """The processes that have open what is wanted, by where /proc says their files point.
+
+    Only the one of `pid` is looked at if that is given.
+    """
+    for process in Path("/proc").glob("[0-9]*" if pid is None else str(pid)):
         with contextlib.suppress(OSError):
             for handle in (process / "fd").iterdir():
                 try:
@@ -167,10 +191,16 @@ def parent_of(pid: int) -> int | None:
 
 def _inodes(endpoint: Endpoint, kind: socket.SocketKind) -> Iterator[str]:
     for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):
-            rows = (Path("/proc/net") / TABLES[family, kind]).read_text().splitlines()[1:]
-            for row in rows:
-                columns = row.split()
-                listens = kind == socket.SOCK_DGRAM or columns[3] == TCP_LISTEN
-                if listens and int(columns[1].rpartition(":")[2], 16) == endpoint.port:
-                    yield f"socket:[{columns[9]}]"
+        for columns in _sockets(family, kind):
+            listens = kind == socket.SOCK_DGRAM or columns[3] == TCP_LISTEN
+            if listens and int(columns[1].rpartition(":")[2], 16) == endpoint.port:
+                yield f"socket:[{columns[9]}]"
+
+
+def _sockets(family: socket.AddressFamily, kind: socket.SocketKind) -> list[list[str]]:
+    """The columns of Linux's table of sockets; none where it has no such table."""
+    try:
+        rows = (Path("/proc/net") / TABLES[family, kind]).read_text().splitlines()[1:]
+    except OSError:
+        return []
+    return [row.split() for row in rows]

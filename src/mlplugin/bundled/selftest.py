@@ -18,7 +18,7 @@ import dns.rcode
 import dns.rdatatype
 
 from mlplugin.bundled.child import Printer
-from mlplugin.bundled.corefile import ACTIONS
+from mlplugin.bundled.corefile import ACTIONS, quoted
 from mlplugin.bundled.ports import Endpoint, free_port
 from mlplugin.bundled.probes import Probe
 from mlplugin.bundled.system import Wishes, assemble
@@ -71,10 +71,11 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def own_system(binary: Path, printer: Printer) -> Iterator[Target]:
+def own_system(binary: Path, printer: Printer, model: Path) -> Iterator[Target]:
     """Run a system for the test alone: one server an action, forwarding to a script.
 
-    Nothing leaves this machine. Raises StartError if a part does not come up.
+    CoreDNS judges with the model directory that is given. Nothing leaves this machine.
+    Raises StartError if a part does not come up.
     """
     with (
         tempfile.TemporaryDirectory(prefix="mlplugin-selftest-") as place,
@@ -84,7 +85,7 @@ def own_system(binary: Path, printer: Printer) -> Iterator[Target]:
         servers = {action: Endpoint("127.0.0.1", free_port()) for action in ACTIONS}
         http = Endpoint("127.0.0.1", free_port())
         corefile = folder / "Corefile"
-        corefile.write_text(_corefile(servers, f"http://{http}", upstream.port))
+        corefile.write_text(_corefile(servers, f"http://{http}", upstream.port, model))
         wishes = Wishes(servers["observe"], http, folder / "data", corefile=corefile)
         wishes.data.mkdir()
         system = assemble(wishes, binary, printer, printer.write)
@@ -97,12 +98,13 @@ def own_system(binary: Path, printer: Printer) -> Iterator[Target]:
                 system.supervisor.stop()
 
 
-def _corefile(servers: Mapping[str, Endpoint], service: str, upstream: int) -> str:
+def _corefile(servers: Mapping[str, Endpoint], service: str, upstream: int, model: Path) -> str:
     return "".join(
         f""".:{endpoint.port} {{
     bind {endpoint.host}
     errors
     mlplugin {{
+        model {quoted(model.resolve())}
         on malicious {action}
         on suspicious {action}
         service {service}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplugin.bundled.child import Child, Printer
+from mlplugin.bundled.child import STORE_VARIABLES, Child, Printer
 from mlplugin.bundled.corefile import Layout, check_rule, forward_targets
 from mlplugin.bundled.ports import Endpoint, free_port, require_free
 from mlplugin.bundled.reading import (
@@ -55,6 +55,7 @@ class Wishes:
     store: str | None = None
     corefile: Path | None = None
     model: Path | None = None
+    trusted_proxy: str | None = None
     token: str | None = None
 
 
@@ -113,9 +114,12 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
     service_url = f"http://{wishes.http.reachable}"
     layout = None if wishes.corefile else _layout(wishes, service_url, say)
     corefile = _written(wishes, layout, say)
-    coredns = Child("coredns", [str(binary), "-conf", str(corefile)], printer)
-    model = {"MLPLUGIN_MODEL_DIR": str(wishes.model.resolve())} if wishes.model else {}
-    service = Child("service", _service_command(wishes), printer, model)
+    command = [str(binary), "-conf", str(corefile)]
+    coredns = Child("coredns", command, printer, withheld=STORE_VARIABLES)
+    said = {"MLPLUGIN_MODEL_DIR": str(wishes.model.resolve())} if wishes.model else {}
+    if wishes.token is not None:
+        said["MLPLUGIN_SERVICE_TOKEN"] = wishes.token
+    service = Child("service", _service_command(wishes), printer, said)
     ready_url = f"http://{layout.ready}/ready" if layout else None
 
     metrics = str(layout.metrics) if layout else metrics_of(read_corefile(corefile))
@@ -153,6 +157,7 @@ def _layout(wishes: Wishes, service_url: str, say: Callable[[str], None]) -> Lay
             "`acl` in a Corefile of your own (--corefile)"
         )
     loopback = "127.0.0.1"
+    registry = Registry(wishes.data.resolve())
     return Layout(
         dns=wishes.dns,
         service=_with_token(service_url, wishes.token),
@@ -161,8 +166,9 @@ def _layout(wishes: Wishes, service_url: str, say: Callable[[str], None]) -> Lay
         metrics=_metrics(say),
         forward=forward,
         rules=rules,
-        model=wishes.model.resolve() if wishes.model else Registry(wishes.data.resolve()).link,
+        model=wishes.model.resolve() if wishes.model else registry.link,
         model_or_builtin=wishes.model is None,
+        shadow=registry.shadow_link,
     )
 
 
@@ -214,4 +220,6 @@ def _written(wishes: Wishes, layout: Layout | None, say: Callable[[str], None]) 
 def _service_command(wishes: Wishes) -> list[str]:
     command = [sys.executable, "-P", "-m", "mlplugin", "serve"]
     command += ["--http", str(wishes.http), "--data", str(wishes.data)]
+    if wishes.trusted_proxy:
+        command += ["--trusted-proxy", wishes.trusted_proxy]
     return [*command, "--store", wishes.store] if wishes.store else command

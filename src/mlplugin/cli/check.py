@@ -22,14 +22,17 @@ from mlplugin.bundled.checks import (
 )
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.cli.coredns import coredns_binary
-from mlplugin.errors import UsageError
+from mlplugin.cli.history import service_token
+from mlplugin.cli.stores import cluster_options
+from mlplugin.config import Store
+from mlplugin.errors import ConfigError, UsageError
 
 EXAMPLES = """\b
 Examples:
   mlplugin check
   mlplugin check Corefile
   mlplugin check mlplugin.toml
-  mlplugin check --model models/2026.11.0
+  mlplugin check --model model
 """
 
 
@@ -44,9 +47,14 @@ Examples:
 @click.option(
     "--dns",
     metavar="ADDR",
-    help="Where DNS will listen, where no Corefile says it; an address alone means port 1053.",
+    help="Where DNS will listen, where no Corefile says it; an address alone means port 1053.  "
+    "[default: 127.0.0.1:1053]",
 )
-@click.option("--http", metavar="ADDR", help="Where the service will listen.")
+@click.option(
+    "--http",
+    metavar="ADDR",
+    help="Where the service will listen.  [default: 127.0.0.1:5000]",
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -81,6 +89,7 @@ def check(
         http=http or config.service.http,
         data=data or config.data.dir or platformdirs.user_data_path("mlplugin", appauthor=False),
         store=store or config.store.url,
+        configured=config.store,
     )
     faults = 0
     for found in chain(findings, _findings(wanted)):
@@ -99,6 +108,7 @@ class Wanted:
     http: str
     data: Path
     store: str | None
+    configured: Store
 
 
 def _findings(wanted: Wanted) -> Iterator[Finding]:
@@ -110,4 +120,10 @@ def _findings(wanted: Wanted) -> Iterator[Finding]:
         kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
         yield port_finding("dns", parse_endpoint(wanted.dns, 1053), kinds, wanted.data)
     yield port_finding("http", listen, (socket.SOCK_STREAM,), wanted.data)
-    yield store_finding(wanted.store, wanted.data, listen)
+    options = None
+    try:
+        options = cluster_options(wanted.store, wanted.configured)
+    except ConfigError as fault:
+        yield Finding("store", str(fault), fault=True)
+        return
+    yield store_finding(wanted.store, wanted.data, listen, options, service_token())

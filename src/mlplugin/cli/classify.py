@@ -16,9 +16,10 @@ import click
 import platformdirs
 
 from mlplugin.cli.listing import chunks
+from mlplugin.cli.lookalikes import canonical_unmistaken
 from mlplugin.cli.output import Format, Row, format_option, json_line, write_rows
 from mlplugin.model import Model, Verdicts, load
-from mlplugin.model.intake import Intake, canonical_many
+from mlplugin.model.intake import Intake
 from mlplugin.model.verdicts import rounded
 from mlplugin.qname import escaped
 from mlplugin.service.registry import chosen
@@ -82,7 +83,13 @@ def classify(
 ) -> int:
     """Judge names offline, with the model alone: no lists, no overrides, no DNS.
 
-    A name that is no domain name gives an error in its place, and exit status 2 at the end.
+    What a running system does with a name may differ: there overrides, lists and names that are
+    not public go first. `POST /api/v1/classify` of its service asks the overrides too, and
+    `mlplugin queries --qname NAME` shows what became of a query.
+
+    What is no domain name gives an error in its place, and exit status 2 at the end; so do URLs,
+    hosts with a port, IP addresses and e-mail addresses. Names that really look so are given with
+    an escape: `example.org\\:53`.
     """
     if not names and source is None:
         raise click.UsageError("name what to classify, or a list of it with -f FILE")
@@ -138,7 +145,7 @@ class Judge:
         return _in_order(found, intake, _faults(texts, intake))
 
     def _judge(self, texts: Sequence[str]) -> tuple[Verdicts, Intake]:
-        intake = canonical_many(texts)
+        intake = canonical_unmistaken(texts)
         verdicts = self._model.judge_many(intake.names, scores=self._scores)
         self.bad_names += len(intake.faults)
         self.worst = max(self.worst, int(verdicts.level.max(initial=0)))

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from mlplugin.bundled.binary import find_binary
 from mlplugin.bundled.build import Progress as Step
 from mlplugin.bundled.build import Report
+from mlplugin.bundled.child import inherited
 
 PLAIN_SECONDS = 5.0
 
@@ -87,9 +88,16 @@ def _plain_lines() -> Report:
     return report
 
 
+EXAMPLES = """\b
+Examples:
+  mlplugin coredns -- -conf Corefile
+  mlplugin coredns -- -plugins
+"""
+
+
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog="Examples: mlplugin coredns -- -conf Corefile; mlplugin coredns -- -plugins",
+    epilog=EXAMPLES,
 )
 @click.option("--full", is_flag=True, help="Take the build with every plugin of CoreDNS.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- [ARGS]...")
@@ -102,4 +110,4 @@ def coredns(*, full: bool, arguments: tuple[str, ...]) -> None:
     binary = coredns_binary(full=full)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(binary, [str(binary), *arguments])  # noqa: S606 - to become that program is the point
+    os.execve(binary, [str(binary), *arguments], inherited())  # noqa: S606 - to become that program is the point

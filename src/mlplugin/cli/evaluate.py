@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
+import platformdirs
 
+from mlplugin.cli.extra import missing
 from mlplugin.cli.output import Format, format_option, write_rows
-from mlplugin.errors import MlpluginError
-from mlplugin.model import shipped
-
-_EXTRA = "this needs the `train` extra: `uv sync --extra train` or `pip install 'mlplugin[train]'`"
-
+from mlplugin.config import load as config_of
+from mlplugin.model import load, shipped
+from mlplugin.service.registry import Registry
 
 _KINDS = ("domains", "families", "dates", "sources", "odd")
 EXAMPLES = """\b
@@ -20,7 +21,7 @@ Examples:
   mlplugin evaluate --data names --traffic dns.log.gz
   mlplugin evaluate --model model --data names --report report.json --plots plots
   mlplugin evaluate --model model --data names --holdout families --seeds 3
-  mlplugin evaluate --data names --holdout all --seeds 2 --jobs 2 --report report.json --card
+  mlplugin evaluate --model model --data names --holdout all --jobs 2 --report report.json --card
 """
 
 
@@ -29,7 +30,7 @@ Examples:
     "--model",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The model directory; default: the model that is shipped.",
+    help="The model directory.  [default: the promoted one, else the shipped one]",
 )
 @click.option(
     "--data",
@@ -86,6 +87,12 @@ Examples:
     help="How many hold-outs are fitted at a time, each on a core of its own, in 2 GB.",
 )
 @click.option(
+    "--paired",
+    is_flag=True,
+    help="Hold out generators and feeds in the same fits: half as many, each a little short of "
+    "names.",
+)
+@click.option(
     "--card",
     is_flag=True,
     help="Write what was measured into the model directory: metrics.json, README.md and plots.",
@@ -102,6 +109,7 @@ def evaluate(
     seeds: int,
     passes: int | None,
     jobs: int,
+    paired: bool,
     card: bool,
     output_format: Format,
 ) -> None:
@@ -119,16 +127,34 @@ def evaluate(
         from mlplugin.training import evaluation, listing, run  # noqa: PLC0415
         from mlplugin.training import plots as drawing  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MlpluginError(f"{error.name} is missing: {_EXTRA}") from error
-    folder = model or shipped()
+        raise missing(error) from error
+    folder, which = _measured_one(model)
+    if card:
+        run.told(folder)
+    click.echo(f"measuring model {load(folder).version} in {folder}, {which}", err=True)
     chosen = _KINDS if "all" in kinds else kinds
-    request = evaluation.Request(folder, data, traffic, chosen, seeds, passes, report, jobs)
+    request = evaluation.Request(folder, data, traffic, chosen, seeds, passes, report, jobs, paired)
     measured = evaluation.evaluate(request, lambda line: click.echo(line, err=True))
     if plots is not None:
         drawing.draw(measured, plots)
     if card:
         run.add(folder, measured)
     _write(list(listing.rows(measured)), output_format)
+
+
+def _measured_one(named: Path | None) -> tuple[Path, str]:
+    """Give the model directory, and say why it is that one."""
+    if named is not None:
+        return named, "named with --model"
+    place = os.environ.get("MLPLUGIN_CONFIG")
+    config = config_of(Path(place) if place else None)
+    if config.model.dir is not None:
+        return config.model.dir, "which is configured"
+    data = config.data.dir or platformdirs.user_data_path("mlplugin", appauthor=False)
+    promoted = Registry(data).in_use()
+    if promoted is not None:
+        return promoted, f"promoted in {data}"
+    return shipped(), "the shipped one"
 
 
 def _write(rows: list[dict[str, Any]], form: Format) -> None:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import click
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
 from mlplugin.cli.history import asked, columns, filter_options, place_options
-from mlplugin.cli.output import FORMULA_STARTS, json_line
-from mlplugin.errors import UsageError
-from mlplugin.service.history import row_json
-from mlplugin.store.port import QUERIES
+from mlplugin.cli.output import progress
+from mlplugin.errors import MlpluginError, UsageError
+from mlplugin.service.exporting import WRITERS
 
 EXAMPLES = """\b
 Examples:
@@ -30,8 +25,6 @@ Examples:
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
            ".parquet": "parquet"}  # fmt: skip
 STDOUT = "-"
-
-Write = Callable[[pa.RecordBatch], None]
 
 
 @click.command(epilog=EXAMPLES)
@@ -47,27 +40,47 @@ Write = Callable[[pa.RecordBatch], None]
     "--format",
     "form",
     type=click.Choice(["csv", "jsonl", "parquet"]),
-    help="The form.  [default: by the file's ending, else jsonl]",
+    help="The form.  [default: what the file's ending says; jsonl without one]",
 )
 @place_options
 def export(
-    *, output: str, form: str | None, service: str, data: Path | None, **filters: Any
+    *,
+    output: str,
+    form: str | None,
+    service: str,
+    data: Path | None,
+    store: str | None,
+    **filters: Any,
 ) -> None:
     """Write the history to a file or to stdout: CSV, JSON lines or Parquet.
 
-    Oldest first; from the running service, or from its file if none runs.
+    Oldest first; from the running service, or from its store if none runs.
     """
     wanted = asked(filters)
-    form = form or FORMATS.get(Path(output).suffix.lower(), "jsonl")
+    form = form or _form_of(output)
     if form == "parquet" and output == STDOUT and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal: name a file with -o")
-    with columns(service, data, wanted) as (total, batches), _progress(total) as advance:
+    with (
+        columns(service, data, store, wanted) as (total, batches),
+        progress("queries", total) as advance,
+    ):
         first = next(batches, None)  # what is wrong with the source shows before there is a file
         chosen = batches if first is None else itertools.chain([first], batches)
         with _written(output) as stream, WRITERS[form](stream) as write:
             for batch in chosen:
                 write(batch)
                 advance(batch.num_rows)
+
+
+def _form_of(output: str) -> str:
+    """Give the form that a file's ending says, JSON lines if it has none."""
+    ending = Path(output).suffix.lower()
+    if ending and ending not in FORMATS:
+        raise UsageError(
+            f"-o {output}: the ending {ending} says no form that there is: take one of "
+            f"{', '.join(FORMATS)}, or say the form with --format"
+        )
+    return FORMATS.get(ending, "jsonl")
 
 
 @contextlib.contextmanager
@@ -79,6 +92,10 @@ def _written(output: str) -> Iterator[IO[bytes]]:
         return
     target = Path(output)
     partial = target.with_name(f".{target.name}.part")
+    if not target.parent.is_dir():
+        raise MlpluginError(
+            f"-o {output}: there is no directory {target.parent}; make it, or name another"
+        )
     try:
         with partial.open("wb") as stream:
             yield stream
@@ -86,63 +103,3 @@ def _written(output: str) -> Iterator[IO[bytes]]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-def _harmless(column: pa.Array) -> pa.Array:
-    """Give a column so that no spreadsheet takes a text of it for a formula."""
-    if column.type != pa.string():
-        return column
-    formula = pc.starts_with(column, FORMULA_STARTS[0])
-    for start in FORMULA_STARTS[1:]:
-        formula = pc.or_(formula, pc.starts_with(column, start))
-    return pc.if_else(formula, pc.binary_join_element_wise("'", column, ""), column)
-
-
-@contextlib.contextmanager
-def _csv(stream: IO[bytes]) -> Iterator[Write]:
-    place = QUERIES.names.index("answers")
-    schema = QUERIES.set(place, pa.field("answers", pa.string()))
-    with pyarrow.csv.CSVWriter(stream, schema) as writer:
-
-        def write(batch: pa.RecordBatch) -> None:
-            joined = pc.binary_join(batch.column(place), " ")
-            flat = batch.set_column(place, schema.field(place), joined)
-            writer.write_batch(
-                pa.RecordBatch.from_arrays(
-                    [_harmless(part) for part in flat.columns], schema=schema
-                )
-            )
-
-        yield write
-
-
-@contextlib.contextmanager
-def _jsonl(stream: IO[bytes]) -> Iterator[Write]:
-    def write(batch: pa.RecordBatch) -> None:
-        lines = (json_line(row_json(row)) for row in batch.to_pylist())
-        stream.write("".join(lines).encode())
-
-    yield write
-
-
-@contextlib.contextmanager
-def _parquet(stream: IO[bytes]) -> Iterator[Write]:
-    with pyarrow.parquet.ParquetWriter(stream, QUERIES, compression="zstd") as writer:
-        yield writer.write_batch
-
-
-WRITERS = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr where that is a terminal and rows do not run over it."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and rarely wanted
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("queries", total=total)
-        yield lambda rows: progress.update(task, advance=rows)

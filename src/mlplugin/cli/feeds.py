@@ -37,7 +37,9 @@ def feeds() -> None:
     """Fetch public feeds and popularity lists as labelled names, which `mlplugin train` reads."""
 
 
-@feeds.command("list", epilog="Example: mlplugin feeds list --format csv")
+@feeds.command(
+    "list", epilog="Example: mlplugin feeds list --format csv", short_help="List the public feeds."
+)
 @format_option
 def list_(*, output_format: Format) -> None:
     """List the public feeds: what each teaches, its licence, and where it is.

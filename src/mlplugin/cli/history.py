@@ -6,10 +6,12 @@ import contextlib
 import http.client
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,15 +20,21 @@ import platformdirs
 import pyarrow as pa
 from click.core import ParameterSource
 
-from mlplugin.errors import MlpluginError, PortError, StoreError, UsageError
+from mlplugin.cli.stores import opened
+from mlplugin.errors import MlpluginError, PortError, RefusedError, StoreError, UsageError
 from mlplugin.replay.history import check_url
+from mlplugin.service.hindsight import Past
 from mlplugin.service.history import Asked, History
-from mlplugin.store import open_store
+from mlplugin.service.overrides import parse_client
+from mlplugin.service.times import parse_moment
+from mlplugin.store.port import Override
 from mlplugin.verdict import Level, Threat
 
 DEFAULT_SERVICE = "http://127.0.0.1:5000"
 PAGE = 1000
 TIMEOUT_SECONDS = 60.0
+# Where a service has no room for one more, it is asked again so often, after as long as it says.
+NO_ROOM, MOST_TRIES, LONGEST_WAIT_SECONDS = 429, 5, 10
 # What the user got wrong, not the service.
 MISTAKES = frozenset({400, 404, 422})
 UNANSWERED = (
@@ -54,19 +62,34 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 # would see the token.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
 
-FILTERS = (
-    click.option("--qname", metavar="NAME", help="The name; * stands for any characters."),
-    click.option("--domain", metavar="NAME", help="The registered domain (eTLD+1)."),
-    click.option("--client", metavar="ADDR", help="The client: an address or a subnet."),
-    click.option("--verdict", type=click.Choice([level.value for level in Level])),
-    click.option("--threat", type=click.Choice([threat.value for threat in Threat])),
-    click.option("--action", metavar="ACTION", help="What was done: observe, nxdomain, ..."),
-    click.option("--rcode", metavar="RCODE", help="How it was answered: NOERROR, ..."),
-    click.option("--qtype", metavar="TYPE", help="What was asked for: A, AAAA, ..."),
-    click.option("--sensor", metavar="NAME", help="Where it was seen."),
-    click.option("--since", metavar="TIME", help="From 2026-11-23T10:00:00Z on, or the last 24h."),
-    click.option("--until", metavar="TIME", help="Before that time, or until that long ago."),
-)
+FILTERS = {
+    "qname": click.option("--qname", metavar="NAME", help="The name; * stands for any characters."),
+    "domain": click.option("--domain", metavar="NAME", help="The registered domain (eTLD+1)."),
+    "client": click.option("--client", metavar="ADDR", help="The client: an address or a subnet."),
+    "verdict": click.option(
+        "--verdict", type=click.Choice([level.value for level in Level]), help="How bad it was."
+    ),
+    "threat": click.option(
+        "--threat", type=click.Choice([threat.value for threat in Threat]), help="What harm it was."
+    ),
+    "action": click.option(
+        "--action", metavar="ACTION", help="What was done: observe, nxdomain, ..."
+    ),
+    "rcode": click.option("--rcode", metavar="RCODE", help="How it was answered: NOERROR, ..."),
+    "qtype": click.option("--qtype", metavar="TYPE", help="What was asked for: A, AAAA, ..."),
+    "sensor": click.option("--sensor", metavar="NAME", help="Where it was seen."),
+    "shadow": click.option(
+        "--shadow",
+        type=click.Choice([level.value for level in Level]),
+        help="What a candidate in shadow thought, where that was otherwise.",
+    ),
+    "since": click.option(
+        "--since", metavar="TIME", help="From 2026-11-23T10:00:00Z on, or the last 24h."
+    ),
+    "until": click.option(
+        "--until", metavar="TIME", help="Before that time, or until that long ago."
+    ),
+}
 PLACES = (
     click.option(
         "--service",
@@ -81,13 +104,23 @@ PLACES = (
         metavar="DIR",
         help="Where the history is, if no service runs.  [default: the user's data folder]",
     ),
+    click.option(
+        "--store",
+        metavar="URL",
+        help="The store, where it is not the embedded one, if no service runs.",
+    ),
 )
 
 
-def filter_options(command: Command) -> Command:
-    """Add the options of a filter to a command; `asked` makes one of them."""
-    for option in reversed(FILTERS):
-        command = option(command)
+# Those that say which stretch of history, and not what was thought of it.
+STRETCH = frozenset({"qname", "domain", "client", "sensor", "since", "until"})
+
+
+def filter_options(command: Command, only: frozenset[str] | None = None) -> Command:
+    """Add the options of a filter, or some of them, to a command; `asked` makes one of them."""
+    for name, option in reversed(FILTERS.items()):
+        if only is None or name in only:
+            command = option(command)
     return command
 
 
@@ -134,13 +167,13 @@ class Client:
         arguments = f"?{urllib.parse.urlencode(query)}" if query else ""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
-        if token := _token():
+        if token := service_token():
             headers["Authorization"] = f"Bearer {token}"
         asked = urllib.request.Request(  # noqa: S310 - check_url has seen the scheme
             f"{self.url}{path}{arguments}", data=data, method=method, headers=headers
         )
         try:
-            with _DIRECT.open(asked, timeout=TIMEOUT_SECONDS) as answer:
+            with _patiently(asked) as answer:
                 yield answer
         except urllib.error.HTTPError as fault:
             with fault:
@@ -162,10 +195,30 @@ class Client:
                 f"{self.url} wants a token: set MLPLUGIN_SERVICE_TOKEN or "
                 "MLPLUGIN_SERVICE_TOKEN_FILE"
             )
+        if fault.code == 409:
+            return RefusedError(detail)
         return (UsageError if fault.code in MISTAKES else StoreError)(detail)
 
 
-def _token() -> str | None:
+def _patiently(asked: urllib.request.Request) -> http.client.HTTPResponse:
+    """Ask, and again where the service has no room just now and says when to come again."""
+    for _ in range(MOST_TRIES):
+        try:
+            answer: http.client.HTTPResponse = _DIRECT.open(asked, timeout=TIMEOUT_SECONDS)
+        except urllib.error.HTTPError as fault:
+            wait = fault.headers.get("Retry-After", "")
+            if fault.code != NO_ROOM or not wait.isdecimal():
+                raise
+            fault.close()
+            time.sleep(min(int(wait), LONGEST_WAIT_SECONDS))
+        else:
+            return answer
+    last: http.client.HTTPResponse = _DIRECT.open(asked, timeout=TIMEOUT_SECONDS)
+    return last
+
+
+def service_token() -> str | None:
+    """Give the token that services ask for, as the environment has it; None for none."""
     place = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
     if place:
         with contextlib.suppress(OSError):
@@ -174,18 +227,18 @@ def _token() -> str | None:
 
 
 @contextlib.contextmanager
-def _source(service: str, data: Path | None) -> Iterator[Client | History]:
-    """Give the service, or the history in its file if none runs. Raises StoreError.
+def _source(service: str, data: Path | None, url: str | None) -> Iterator[Client | History]:
+    """Give the service, or the history in its store if none runs. Raises StoreError.
 
-    A service that the user named, and no file beside it, is not traded for another history.
+    A service that the user named, and no store beside it, is not traded for another history.
     """
     client = Client(service)
     try:
         client.request("/healthz")
     except NobodyError as unanswered:
-        if data is None and _named("service"):
+        if data is None and url is None and _named("service"):
             raise
-        with _opened(data, unanswered) as history:
+        with _opened(data, url, unanswered) as history:
             yield history
         return
     yield client
@@ -198,12 +251,12 @@ def _named(option: str) -> bool:
 
 
 def pages(
-    service: str, data: Path | None, wanted: Asked, limit: int | None
+    service: str, data: Path | None, store: str | None, wanted: Asked, limit: int | None
 ) -> Iterator[dict[str, Any]]:
     """Give rows, newest first, at most `limit`."""
     left = limit
     cursor: str | None = None
-    with _source(service, data) as source:
+    with _source(service, data, store) as source:
         while left is None or left > 0:
             most = PAGE if left is None else min(PAGE, left)
             if isinstance(source, History):
@@ -218,12 +271,71 @@ def pages(
                 return
 
 
+class FarStretch:
+    """A stretch of history of a running service."""
+
+    def __init__(self, client: Client, wanted: Asked) -> None:
+        self._client = client
+        self._query = _query(wanted)
+
+    def names(self) -> Iterator[pa.RecordBatch]:
+        """Give every name once."""
+        return self._ask("/api/v1/names")
+
+    def askers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give who asked for some names."""
+        return self._ask("/api/v1/names/clients", "POST", {"names": list(names)})
+
+    def _ask(self, path: str, method: str = "GET", body: Any = None) -> Iterator[pa.RecordBatch]:
+        with self._client.open(path, self._query, method, body) as answer:
+            try:
+                yield from pa.ipc.open_stream(answer)
+            except pa.ArrowInvalid as fault:
+                raise PortError(f"{self._client.url} broke off: {fault}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stretch of history, how many names it has about, and what people decided."""
+
+    past: Past
+    names: int
+    decisions: list[Override]
+
+
+@contextlib.contextmanager
+def stretch(service: str, data: Path | None, store: str | None, wanted: Asked) -> Iterator[Kept]:
+    """Give a stretch of history to look back on."""
+    with _source(service, data, store) as source:
+        if isinstance(source, History):
+            names = int(source.stats(wanted)["names"])
+            yield Kept(source.stretch(wanted), names, source.decisions())
+            return
+        stats = source.request("/api/v1/stats", _query(wanted))
+        found = source.request("/api/v1/overrides")["overrides"]
+        yield Kept(FarStretch(source, wanted), int(stats["names"]), list(map(_decision, found)))
+
+
+def _decision(told: Mapping[str, Any]) -> Override:
+    """Read a decision of the interface."""
+    client, expires = told["client"], told["expires"]
+    return Override(
+        name=told["name"],
+        scope=told["scope"],
+        status=told["status"],
+        client=None if client is None else parse_client(client),
+        expires=None if expires is None else parse_moment(expires),
+        reason=told["reason"],
+        created=parse_moment(told["created"]),
+    )
+
+
 @contextlib.contextmanager
 def columns(
-    service: str, data: Path | None, wanted: Asked
+    service: str, data: Path | None, store: str | None, wanted: Asked
 ) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
     """Give how many rows there are, and all of them as columns, oldest first."""
-    with _source(service, data) as source:
+    with _source(service, data, store) as source:
         if isinstance(source, History):
             yield source.count(wanted), source.columns(wanted)
             return
@@ -247,11 +359,11 @@ def _given(name: str, value: object) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _opened(data: Path | None, unanswered: PortError) -> Iterator[History]:
-    """Open the file to read. Raises StoreError, which also says what was tried before."""
+def _opened(data: Path | None, url: str | None, unanswered: PortError) -> Iterator[History]:
+    """Open the store to read. Raises StoreError, which also says what was tried before."""
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
     try:
-        store = open_store(None, place, read_only=True)
+        store = opened(url, place, read_only=True)
     except StoreError as fault:
         raise StoreError(f"{unanswered}; and {fault}") from None
     try:

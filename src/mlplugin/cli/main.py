@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,15 +37,23 @@ COMMANDS = {
     "replay": Entry("mlplugin.cli.replay:replay", "Send a capture, log or list through DNS."),
     "classify": Entry("mlplugin.cli.classify:classify", "Judge names offline."),
     "queries": Entry("mlplugin.cli.queries:queries", "Search the history."),
+    "hindsight": Entry(
+        "mlplugin.cli.hindsight:hindsight", "Say what another model or policy would have blocked."
+    ),
+    "hunt": Entry("mlplugin.cli.hindsight:hunt", "List past names that are malicious now."),
     "vet": Entry("mlplugin.cli.vet:vet", "Say what a name is: benign, honeypot or blocked."),
     "serve": Entry("mlplugin.cli.serve:serve", "Run the service alone."),
+    "password": Entry("mlplugin.cli.password:password", "Set the password of the dashboard."),
     "export": Entry("mlplugin.cli.export:export", "Write the history to a file."),
-    "check": Entry("mlplugin.cli.check:check", "Check the configuration and the model."),
+    "check": Entry("mlplugin.cli.check:check", "See whether a start would work."),
     "selftest": Entry("mlplugin.cli.selftest:selftest", "See whether detection works, end to end."),
     "coredns": Entry("mlplugin.cli.coredns:coredns", "Run the bundled CoreDNS as it is."),
     "feeds": Entry("mlplugin.cli.feeds:feeds", "Fetch public lists as labelled names."),
     "train": Entry("mlplugin.cli.train:train", "Fit a model."),
     "evaluate": Entry("mlplugin.cli.evaluate:evaluate", "Measure a model."),
+    "store": Entry(
+        "mlplugin.cli.store:store", "Look after the store: check, migrate, copy, prune."
+    ),
     "models": Entry("mlplugin.cli.models:models", "List, promote and roll back models."),
 }
 
@@ -73,6 +83,16 @@ class Commands(click.Group):
         if not isinstance(found, click.Command):
             raise TypeError(f"{entry.place} is no click command")
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find what is called; of a command that is not there, name the one that was meant."""
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a reader that goes away, as `| head` does, is no failure."""
@@ -112,7 +132,21 @@ def cli(ctx: click.Context, *, config: Path | None) -> None:
         return
     ctx.default_map = {name: defaults(command, config)}
     if config is not None:
-        os.environ[CONFIG_VARIABLE] = str(config.resolve())  # for the service that `up` starts
+        ctx.with_resource(_environment(CONFIG_VARIABLE, str(config.resolve())))
+
+
+@contextmanager
+def _environment(variable: str, value: str) -> Iterator[None]:
+    """Set a variable for what a command starts, such as the service of `up`."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +174,9 @@ def _complain(error: MlpluginError | click.ClickException | OSError) -> int:
     elif isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mlplugin"
-        message = f"{error.format_message().rstrip('.')}; `{command} --help` says what there is"
+        said = error.format_message().rstrip(".")
+        joint = "" if said.endswith("?") else ";"
+        message = f"{said}{joint} `{command} --help` says what there is"
         status = EXIT_USAGE
     else:
         where = f": {error.filename}" if error.filename else ""

@@ -10,13 +10,18 @@ from typing import Any
 import click
 import platformdirs
 
+from mlplugin.cli.extra import missing
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.errors import ModelError, RefusedError, UsageError
 from mlplugin.model import load, shipped
-from mlplugin.service.registry import LINK, Entry, Registry
-from mlplugin.training import comparison
+from mlplugin.service import comparison, promotion
+from mlplugin.service.in_use import newer_shipped
+from mlplugin.service.lineage import NOTHING_TOLD, Entry
+from mlplugin.service.registry import LINK, NAME, Instead, Registry, check_version
 
-COLUMNS = ("version", "in_use", "data_cutoff", "sha256", "directory", "error")
+COLUMNS = (
+    "version", "in_use", "state", "parent", "who", "data_cutoff", "sha256", "directory", "error",
+)  # fmt: skip
 EXAMPLES = """\b
 Examples:
   mlplugin models --format jsonl
@@ -27,6 +32,7 @@ PROMOTE_EXAMPLES = """\b
 Examples:
   mlplugin models promote models/2026.12.0
   mlplugin models promote 2026.12.0 --data /var/lib/mlplugin
+  mlplugin models promote model --names names
   mlplugin models promote model --force
 """
 _data_option = click.option(
@@ -43,7 +49,7 @@ _data_option = click.option(
     "folder",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of model directories; default: where the shipped model lies, and the registry.",
+    help="Folder of model directories.  [default: where the shipped model and promoted ones lie]",
 )
 @_data_option
 @format_option
@@ -53,7 +59,11 @@ def models(
 ) -> None:
     """List the models, each checked, and say which one is in use; promote one, or roll back."""
     if context.invoked_subcommand is None:
-        write_rows(_rows(folder, _registry(context, data)), COLUMNS, output_format)
+        registry = _registry(context, data)
+        write_rows(_rows(folder, registry), COLUMNS, output_format)
+        note = newer_shipped(registry) if folder is None else None
+        if note:
+            click.echo(note, err=True)
 
 
 def _rows(folder: Path | None, registry: Registry) -> Iterator[dict[str, Any]]:
@@ -65,17 +75,24 @@ def _rows(folder: Path | None, registry: Registry) -> Iterator[dict[str, Any]]:
         fault, used = str(error), registry.link
     folders = [folder] if folder else [shipped().parent]
     places = [path.parent for one in folders for path in one.glob("*/config.json")]
-    places = sorted(path for path in places if path.name != LINK and path.name[0] != ".")
+    places = sorted(path for path in places if NAME.fullmatch(path.name))
     if folder is None:
         places += registry.directories()
     if fault is not None:
         yield {"version": LINK, "in_use": True, "directory": str(registry.link), "error": fault}
+    origins = registry.origins()
     for place in places:
-        yield _row(place, in_use=fault is None and place.resolve() == used.resolve())
+        in_use = fault is None and place.resolve() == used.resolve()
+        known = place.name if place.parent == registry.folder else None
+        row = _row(place, in_use=in_use)
+        if folder is None:
+            row["state"] = registry.state_of(known).value
+        origin = origins.get(str(row.get("sha256")))
+        yield row | (NOTHING_TOLD if origin is None else origin.listed())
 
 
 def _row(place: Path, *, in_use: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"version": place.name, "in_use": in_use}
+    row: dict[str, Any] = {"version": place.name, "in_use": in_use, "state": None}
     try:
         model = load(place)
         config = json.loads((place / "config.json").read_text(encoding="utf-8"))
@@ -90,38 +107,61 @@ def _row(place: Path, *, in_use: bool) -> dict[str, Any]:
     return row | {"directory": str(place)}
 
 
-@models.command(epilog=PROMOTE_EXAMPLES)
+@models.command(epilog=PROMOTE_EXAMPLES, short_help="Put a model in use.")
 @click.argument("model", metavar="DIR|VERSION")
 @_data_option
-@click.option("--force", is_flag=True, help="Promote it although it flags more benign names.")
+@click.option(
+    "--names",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Measure both models on these labelled names first.  [default: what their files tell]",
+)
+@click.option(
+    "--force", is_flag=True, help="Promote it although it is worse, or cannot be compared."
+)
 @format_option
 @click.pass_context
 def promote(
-    context: click.Context, *, model: str, data: Path | None, force: bool, output_format: Format
+    context: click.Context,
+    *,
+    model: str,
+    data: Path | None,
+    names: Path | None,
+    force: bool,
+    output_format: Format,
 ) -> None:
     """Put a model in use: a directory, or a version that is here already.
 
     It is checked, compared with the model in use, and copied into the data directory. What runs
     there takes it up within seconds. Rows that were measured of both are listed: `in_use` and
     `candidate` are shares, `low` to `high` is the candidate's 95 % interval. If a false-positive
-    rate is worse beyond chance the exit status is 1, and nothing is changed.
+    rate is worse beyond chance, a threat is not found any more, or nothing tells, because both
+    were not measured on the same names, the exit status is 1, and nothing is changed.
     """
     registry = _registry(context, data)
     directory = _directory(model, registry)
     candidate = load(directory)
-    version = candidate.version
-    metrics = comparison.metrics_of(directory, candidate.sha256)
-    refusal = _compared(directory, metrics, registry, output_format)
+    version = check_version(candidate.version)
+    instead = Instead(registry.serving())
+    used = _in_use(registry)
+    refusal = None
+    if used is not None and used.resolve() != directory.resolve():
+        refusal = _compared(used, directory, names, output_format)
     if refusal and not force:
         raise RefusedError(f"{version} is not promoted, {refusal}; --force does it all the same")
-    entry = registry.promote(directory, forced=refusal is not None)
+    entry = registry.promote(directory, forced=refusal is not None, instead=instead)
+    if refusal:
+        click.echo(f"--force: {version} is promoted although {refusal}", err=True)
     if entry is None:
         click.echo(f"{version} is in use already", err=True)
     else:
         click.echo(f"{version} is in use in place of {_named(entry.previous)}", err=True)
 
 
-@models.command(epilog="Example: mlplugin models rollback --data /var/lib/mlplugin")
+@models.command(
+    epilog="Example: mlplugin models rollback --data /var/lib/mlplugin",
+    short_help="Go back to the model before.",
+)
 @_data_option
 @click.pass_context
 def rollback(context: click.Context, *, data: Path | None) -> None:
@@ -133,6 +173,25 @@ def rollback(context: click.Context, *, data: Path | None) -> None:
     click.echo(f"{_named(entry.version)} is in use in place of {entry.previous}", err=True)
 
 
+@models.command(
+    epilog="Examples:\n\n  mlplugin models shadow 2026.11.2+1\n\n  mlplugin models shadow --off",
+    short_help="Have a model judge beside the one in use.",
+)
+@click.argument("version", required=False)
+@click.option("--off", is_flag=True, help="Have none.")
+@_data_option
+@click.pass_context
+def shadow(context: click.Context, *, version: str | None, off: bool, data: Path | None) -> None:
+    """Have a model that is here judge beside the one in use, and decide nothing.
+
+    Plugins whose Corefile says so follow the link `models/shadow` of the data directory.
+    """
+    if (version is None) != off:
+        raise UsageError("name a version, or give --off")
+    _registry(context, data).shadow(version)
+    click.echo(f"{version} is the shadow" if version else "there is no shadow", err=True)
+
+
 def _registry(context: click.Context, data: Path | None) -> Registry:
     above = context.parent.params.get("data") if context.parent is not None else None
     return Registry(data or above or platformdirs.user_data_path("mlplugin", appauthor=False))
@@ -141,7 +200,7 @@ def _registry(context: click.Context, data: Path | None) -> Registry:
 def _directory(text: str, registry: Registry) -> Path:
     """Find what is meant: a directory goes before a version of the same name."""
     places = [Path(text)]
-    if "/" not in text:
+    if NAME.fullmatch(text):
         places += [registry.folder / text, shipped().parent / text]
     for place in places:
         if place.is_dir():
@@ -151,31 +210,69 @@ def _directory(text: str, registry: Registry) -> Path:
     raise UsageError(f"{text} is no directory and no version here: `mlplugin models` lists them")
 
 
-def _compared(
-    directory: Path, candidate: comparison.Metrics | None, registry: Registry, form: Format
-) -> str | None:
-    """List what was measured of both, and give the reason to refuse the candidate."""
+def _in_use(registry: Registry) -> Path | None:
+    """Give the directory of the model in use; None, said on stderr, where it cannot be used."""
     try:
-        used_at = registry.in_use() or shipped()
-        model = load(used_at)
-        name, used = model.version, comparison.metrics_of(used_at, model.sha256)
+        used = registry.in_use() or shipped()
+        load(used)
     except ModelError as fault:
         click.echo(f"nothing to compare with: {fault}", err=True)
         return None
-    if used_at.resolve() == directory.resolve():
+    return used
+
+
+def _compared(used: Path, candidate: Path, names: Path | None, form: Format) -> str | None:
+    """List what was measured of both, and give the reason to refuse the candidate."""
+    model = load(used)
+    how = "" if names else ": `--names DIR` measures both on the same labelled names"
+    seen = None
+    try:
+        before, after = _measured(used, names), _measured(candidate, names)
+        about = _retraining(candidate, needed=names is None)
+    except ModelError as fault:
+        return f"it cannot be compared with {model.version}: {fault}"
+    if about is not None:
+        basis = promotion.basis(about, model)
+        if not isinstance(basis, str):
+            before, seen = before if names else basis, about.get("network")
+        elif names is None:
+            return basis
+    rows = comparison.compare(before, after) if before and after else []
+    if rows:
+        write_rows((row.listed() for row in rows), comparison.COLUMNS, form)
+    if about is not None and before is not None and after is not None:
+        found = [*promotion.reasons(before, after, model.version), *_eroded(candidate, about)]
+    else:
+        found = promotion.trained(before, after, model.version, how)
+    return " and ".join([*found, *promotion.too_many(seen, model.version)]) or None
+
+
+def _retraining(candidate: Path, *, needed: bool) -> dict[str, Any] | None:
+    """Give what a model tells of its retraining. Raises ModelError only where that is needed."""
+    try:
+        return promotion.retraining_of(comparison.metrics_of(candidate, load(candidate).sha256))
+    except ModelError:
+        if needed:
+            raise
         return None
-    rows = comparison.compare(used, candidate) if used and candidate else []
-    if not rows:
-        click.echo(f"not compared with {name}: nothing was measured of both", err=True)
-        return None
-    if used and candidate and used.get("data") != candidate.get("data"):
-        click.echo(f"{name} was measured on other names: only large differences count", err=True)
-    write_rows((row.listed() for row in rows), comparison.COLUMNS, form)
-    worse = comparison.alarming(rows)
-    if not worse:
-        return None
-    more = f", and {len(worse) - 1} more rows" if len(worse) > 1 else ""
-    return f"it is worse than {name} beyond chance in {comparison.in_words(worse[0])}{more}"
+
+
+def _eroded(candidate: Path, about: dict[str, Any]) -> list[str]:
+    """Give what its retraining found beside the model that its line began with."""
+    told = comparison.metrics_of(candidate, load(candidate).sha256)
+    return [] if told is None else promotion.erosion(about, told)
+
+
+def _measured(directory: Path, names: Path | None) -> comparison.Metrics | None:
+    """Give what was measured of a model: now, on a folder of names, or before, as it tells."""
+    if names is None:
+        return comparison.metrics_of(directory, load(directory).sha256)
+    try:
+        from mlplugin.training import evaluation  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    request = evaluation.Request(directory, names)
+    return evaluation.evaluate(request, lambda line: click.echo(line, err=True))
 
 
 def _named(version: str | None) -> str:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain, islice
 from typing import Any, TextIO, TypeVar
 
 import click
 
+from mlplugin.service.spreadsheet import harmless
+
 Row = Mapping[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # A table sizes its columns by so many rows; those behind them get the same widths.
 TABLE_ROWS = 1000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -83,11 +85,6 @@ def _csv(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
     return count
 
 
-def harmless(text: str) -> str:
-    """Give a text so that no spreadsheet takes it for a formula: strangers choose names."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
 def _table(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
     source = iter(rows)
     first = [_cells(row, columns) for row in islice(source, TABLE_ROWS)]
@@ -119,3 +116,17 @@ def _plain(value: object) -> str:
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, separators=(",", ":"), default=str)
     return str(value)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal; it moves on by what it is called with."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and rarely wanted
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda rows: shown.update(task, advance=rows)

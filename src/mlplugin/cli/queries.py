@@ -34,11 +34,17 @@ TABLE_COLUMNS = (
 @place_options
 @format_option
 def queries(
-    *, limit: int, service: str, data: Path | None, output_format: Format, **filters: Any
+    *,
+    limit: int,
+    service: str,
+    data: Path | None,
+    store: str | None,
+    output_format: Format,
+    **filters: Any,
 ) -> None:
     """Search the history, newest first.
 
-    The running service is asked; if none runs, its file is read.
+    The running service is asked; if none runs, its store is read.
     """
     columns = TABLE_COLUMNS if output_format is Format.TABLE else QUERY_COLUMNS
-    write_rows(pages(service, data, asked(filters), limit), columns, output_format)
+    write_rows(pages(service, data, store, asked(filters), limit), columns, output_format)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import shlex
 import signal
 from pathlib import Path
 
 import click
 import platformdirs
+from click.core import ParameterSource
 
 from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.cli.stores import opened
 from mlplugin.errors import ConfigError, UsageError
 
 EXAMPLES = """\b
@@ -32,7 +35,7 @@ PRIVATE = 0o077
     default="127.0.0.1:5000",
     show_default=True,
     metavar="ADDR",
-    help="Where it listens.  Beyond this machine only with a token.",
+    help="Where it listens.  Beyond this machine only with a token or a password.",
 )
 @click.option(
     "--data",
@@ -59,7 +62,7 @@ PRIVATE = 0o077
     default="10GB",
     show_default=True,
     metavar="SIZE",
-    help="The oldest events go when the history grows over this.",
+    help="The oldest events go when the history grows over this; a cluster has no such default.",
 )
 @click.option(
     "--threads",
@@ -73,7 +76,12 @@ PRIVATE = 0o077
     envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Requests must carry the token in it (Authorization: Bearer).",
+    help="Programs must send the token in it (Authorization: Bearer); people may sign in with it.",
+)
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDR",
+    help="The address of a proxy in front: its X-Forwarded-For says who asks.",
 )
 def serve(
     *,
@@ -85,6 +93,7 @@ def serve(
     max_bytes: str,
     threads: int,
     token_file: Path | None,
+    trusted_proxy: str | None,
 ) -> int:
     """Run the service: events in, verdicts, history and decisions out; SIGTERM ends it.
 
@@ -93,34 +102,34 @@ def serve(
     from mlplugin.api import create_app  # noqa: PLC0415 - slow to import; --help is not
     from mlplugin.api.access import Access  # noqa: PLC0415
     from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
-    from mlplugin.config import size_in_bytes  # noqa: PLC0415
     from mlplugin.model import load  # noqa: PLC0415
+    from mlplugin.service.password import Password  # noqa: PLC0415
     from mlplugin.service.registry import Registry  # noqa: PLC0415
     from mlplugin.service.retention import Bounds  # noqa: PLC0415
     from mlplugin.service.service import assemble  # noqa: PLC0415
-    from mlplugin.store import open_store  # noqa: PLC0415
 
     os.umask(PRIVATE)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     listen = parse_endpoint(http, 5000)
-    loopback = ipaddress.ip_address(listen.host).is_loopback
-    token = read_token(token_file)
-    if token is None and not loopback:
-        raise UsageError(
-            f"--http {listen} is open to other machines: give a token in --token-file or "
-            "MLPLUGIN_SERVICE_TOKEN, or listen on 127.0.0.1"
-        )
-    try:
-        bounds = Bounds(retention_days, size_in_bytes(max_bytes))
-    except ValueError as fault:
-        raise UsageError(f"--max-bytes: {fault}") from None
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
+    token, password = read_token(token_file), Password(place)
+    proxy = None if trusted_proxy is None else proxy_address(trusted_proxy)
+    # A proxy on this machine brings others here.
+    alone = ipaddress.ip_address(listen.host).is_loopback and proxy is None
+    if token is None and not alone and not password.exists():
+        where = f" --data {shlex.quote(str(data))}" if data is not None else ""
+        raise UsageError(
+            f"--http {listen} is open to other machines{' by the proxy' if proxy else ''}: set a "
+            f"password with `mlplugin password{where}`, give a token in --token-file or "
+            "MLPLUGIN_SERVICE_TOKEN, or listen on 127.0.0.1 without a proxy"
+        )
+    bounds = Bounds(retention_days, _most_bytes(max_bytes, store))
     registry = None if model is not None else Registry(place)
     judge = load(registry.in_use() if registry else model)
-    service = assemble(open_store(store, place), judge, bounds, registry)
+    service = assemble(opened(store, place), judge, bounds, registry, place)
     try:
-        app = create_app(service, Access(token, loopback))
-        server = Server(app, listen.host, listen.port, threads)
+        app = create_app(service, Access(token, alone, password))
+        server = Server(app, listen.host, listen.port, threads, proxy)
         came = end_on_signals(server)
         logging.getLogger(__name__).info(
             "listening on %s, model %s, history in %s",
@@ -132,6 +141,35 @@ def serve(
     finally:
         service.close()
     return EXIT_INTERRUPTED if signal.SIGINT in came else 0
+
+
+def _most_bytes(text: str, store: str | None) -> int | None:
+    """Give the bound of the history; a cluster has none unless one is set. Raises UsageError."""
+    from mlplugin.config import size_in_bytes  # noqa: PLC0415
+    from mlplugin.store import is_cluster  # noqa: PLC0415
+
+    if is_cluster(store) and is_default("max_bytes"):
+        return None
+    try:
+        return size_in_bytes(text)
+    except ValueError as fault:
+        raise UsageError(f"--max-bytes: {fault}") from None
+
+
+def proxy_address(text: str) -> str:
+    """Give the address of a trusted proxy as a peer has it. Raises UsageError."""
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        raise UsageError(
+            f"--trusted-proxy {text[:60]!r} is no address: write the proxy's own, such as 127.0.0.1"
+        ) from None
+
+
+def is_default(parameter: str) -> bool:
+    """Whether an option has the command's own default, set neither here nor by a configuration."""
+    context = click.get_current_context()
+    return context.get_parameter_source(parameter) is ParameterSource.DEFAULT
 
 
 def read_token(path: Path | None) -> str | None:

@@ -18,6 +18,7 @@ OPTIONS = {
     "--corefile": ("dns", "corefile"),
     "--http": ("service", "http"),
     "--threads": ("service", "threads"),
+    "--trusted-proxy": ("service", "trusted_proxy"),
     "--store": ("store", "url"),
     "--retention-days": ("store", "retention_days"),
     "--max-bytes": ("store", "max_bytes"),
@@ -61,12 +62,27 @@ def defaults(command: click.Command, path: Path | None) -> Defaults:
             values[option] = getattr(part, name)
     if "--http" in values:
         values["--service"] = f"http://{_reachable(values['--http'])}"
-    return {
+    return _of(command, values, frozenset())
+
+
+def _of(command: click.Command, values: Mapping[str, Any], above: frozenset[str]) -> Defaults:
+    """Give the values of a command's options, and those of the commands within it.
+
+    What the group itself takes (`above`) is not repeated within: an option that is written
+    before the inner command's name goes before the configuration.
+    """
+    found: Defaults = {
         parameter.name: _as_written(values[option], parameter)
         for parameter in command.params
         for option in parameter.opts
-        if option in values and parameter.name
+        if option in values and option not in above and parameter.name
     }
+    if isinstance(command, click.Group):
+        own = above | {option for parameter in command.params for option in parameter.opts}
+        for name, inner in command.commands.items():
+            if within := _of(inner, values, own):
+                found[name] = within
+    return found
 
 
 def _as_written(value: object, parameter: click.Parameter) -> object:

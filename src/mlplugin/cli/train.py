@@ -11,15 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
+from click.core import ParameterSource
 
+from mlplugin.cli.extra import missing
+from mlplugin.cli.history import DEFAULT_SERVICE
+from mlplugin.cli.retrain import SEED, Wishes, conclude, from_history
 from mlplugin.cli.training import Lines, LiveView, cost_lines
-from mlplugin.errors import MlpluginError, UsageError
+from mlplugin.errors import UsageError
+from mlplugin.service.registry import check_version
+from mlplugin.verdict import Threat
 
 if TYPE_CHECKING:
     from mlplugin.training.progress import Reporter
 
-_EXTRA = "this needs the `train` extra: `uv sync --extra train` or `pip install 'mlplugin[train]'`"
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+# Options that mean something for one way to a model only.
+OF_TRAINING = {
+    "passes": "--passes", "holdout": "--holdout", "traffic": "--traffic", "created": "--created",
+    "restart": "--restart", "every": "--checkpoint-every",
+}  # fmt: skip
+OF_RETRAINING = {
+    "service": "--service", "data_dir": "--data-dir", "store": "--store", "threat": "--threat",
+    "since": "--since",
+}  # fmt: skip
 EXAMPLES = """\b
 Examples:
   mlplugin train --data names --out models/2026.12.0
@@ -27,6 +41,8 @@ Examples:
   mlplugin train --data names --out model --passes 1 --holdout domains
   mlplugin train --data names --out model --progress - | jq .loss
   mlplugin train --data names --out model --created 2026-12-01T00:00:00Z
+  mlplugin train --from-history
+  mlplugin train --from-history --data-dir /var/lib/mlplugin --threat dga
 """
 
 
@@ -46,20 +62,56 @@ def _created(_context: click.Context, _option: click.Parameter, value: str | Non
 @click.command(epilog=EXAMPLES)
 @click.option(
     "--data",
-    required=True,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of labelled names: TSV files, gzip too.",
+    help="Folder of labelled names: TSV files, gzip too.  Needed but with --from-history.",
 )
 @click.option(
     "--out",
-    required=True,
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The model directory to write; new or empty.",
+    help="The model directory to write; new or empty.  Needed but with --from-history.",
 )
-@click.option("--version", metavar="V", help="Version of the model; default: this month's first.")
-@click.option("--seed", default=1, show_default=True, help="Of everything that is left to chance.")
+@click.option(
+    "--from-history",
+    "history",
+    is_flag=True,
+    help="Go on from the model in use, with what was vetted and the traffic of this network.",
+)
+@click.option(
+    "--service",
+    default=DEFAULT_SERVICE,
+    show_default=True,
+    metavar="URL",
+    help="With --from-history: the running service, which does the work.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With --from-history: the data directory, if no service runs on it.",
+)
+@click.option(
+    "--store",
+    metavar="URL",
+    help="With --from-history: the store, where it is not the embedded one.",
+)
+@click.option(
+    "--threat",
+    type=click.Choice([threat.value for threat in Threat]),
+    help="With --from-history: the harm of blocked names that nothing was flagged of.",
+)
+@click.option(
+    "--since", metavar="TIME", help="With --from-history: learn from the history from then on."
+)
+@click.option(
+    "--version",
+    metavar="V",
+    help="Version of the model: letters, digits and .-+_ .  [default: this month's first]",
+)
+@click.option(
+    "--seed", default=SEED, show_default=True, help="Of everything that is left to chance."
+)
 @click.option("--passes", type=click.IntRange(1), help="Passes over the data.")
 @click.option(
     "--holdout",
@@ -102,8 +154,14 @@ def _created(_context: click.Context, _option: click.Parameter, value: str | Non
 )
 def train(
     *,
-    data: Path,
-    out: Path,
+    data: Path | None,
+    out: Path | None,
+    history: bool,
+    service: str,
+    data_dir: Path | None,
+    store: str | None,
+    threat: str | None,
+    since: str | None,
     version: str | None,
     seed: int,
     passes: int | None,
@@ -119,16 +177,29 @@ def train(
     The same data, seed, version and time give the same directory, byte for byte. A run that is
     interrupted, by Ctrl-C or by a crash, goes on when the same command is given again: until it is
     done, all that it needs is beside the model directory, in one whose name ends in `.partial`.
+
+    With --from-history, a candidate is made from the model in use instead, in a minute or two.
     """
+    _one_way(history=history)
+    if history:
+        wishes = Wishes(service, data_dir, store, data, out, version, threat, seed, since)
+        with _reporters(progress) as reporters:
+            report = from_history(wishes, reporters)
+        conclude(report)
+        return
+    if data is None or out is None:
+        raise UsageError(
+            "--data and --out are needed, or --from-history to go on from the model in use"
+        )
     try:
         from mlplugin.training import job  # noqa: PLC0415
         from mlplugin.training.fit import Recipe  # noqa: PLC0415
         from mlplugin.training.run import Order  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MlpluginError(f"{error.name} is missing: {_EXTRA}") from error
+        raise missing(error) from error
     recipe = Recipe(seed=seed) if passes is None else Recipe(seed=seed, passes=passes)
     today = datetime.datetime.now(datetime.UTC)
-    named = version or f"{today.year}.{today.month:02}.0"
+    named = check_version(f"{today.year}.{today.month:02}.0" if version is None else version)
     order = Order(data, out, named, recipe, holdout == "probe", traffic, created)
     with _reporters(progress) as reporters:
         done = job.train(order, reporters, restart=restart, every=every)
@@ -138,6 +209,17 @@ def train(
     flagged = clean.get("suspicious or worse", 0.0)
     to_stderr = str(progress) == "-"
     click.echo(f"{out}: model {named}; {flagged:.3%} of clean unseen names flagged", err=to_stderr)
+
+
+def _one_way(*, history: bool) -> None:
+    """Refuse options of the other way to a model. Raises UsageError."""
+    context = click.get_current_context()
+    for name, option in (OF_TRAINING if history else OF_RETRAINING).items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{option} says nothing {'with' if history else 'without'} --from-history: "
+                "leave one of them out"
+            )
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -11,12 +13,16 @@ import click
 import platformdirs
 
 from mlplugin.bundled.child import Printer
-from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.bundled.ports import Endpoint, parse_endpoint
 from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.history import DEFAULT_SERVICE
-from mlplugin.cli.serve import PRIVATE, read_token
+from mlplugin.cli.serve import PRIVATE, proxy_address, read_token
+from mlplugin.cli.stores import require_place
 from mlplugin.errors import UsageError
+from mlplugin.service.in_use import newer_shipped
+from mlplugin.service.password import Password
+from mlplugin.service.registry import Registry
 
 START_SECONDS = 90.0
 
@@ -68,13 +74,19 @@ Examples:
     "rules",
     multiple=True,
     metavar="'VERDICT ACTION'",
-    help="What to do with a verdict or a threat; may be repeated.  [default: observe]",
+    help="What to do with a verdict or a threat: observe, nxdomain, nodata, refuse, drop or "
+    "sinkhole; may be repeated.  [default: observe]",
 )
 @click.option(
     "--model",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="The model directory.  [default: the promoted one, else the shipped one]",
+)
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDR",
+    help="The address of a proxy in front of the service: its X-Forwarded-For says who asks.",
 )
 @click.option("--full", is_flag=True, help="Take the CoreDNS with every plugin.")
 def up(
@@ -87,6 +99,7 @@ def up(
     corefile: Path | None,
     rules: tuple[str, ...],
     model: Path | None,
+    trusted_proxy: str | None,
     full: bool,
 ) -> int:
     """Run a resolver that judges every query, with its history, on this machine.
@@ -95,19 +108,33 @@ def up(
     """
     if corefile and (rules or forward):
         raise UsageError("--corefile is used as it is: write --on and --forward into the file")
+    require_place(store)  # before it stands in the command line of a child
     token_file = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
+    listen = parse_endpoint(http, 5000)
+    proxy = None if trusted_proxy is None else proxy_address(trusted_proxy)
+    place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
     wishes = Wishes(
         dns=parse_endpoint(dns, 1053),
-        http=parse_endpoint(http, 5000),
-        data=data or platformdirs.user_data_path("mlplugin", appauthor=False),
+        http=listen,
+        data=place,
         forward=tuple(part for text in forward for part in text.split(",") if part.strip()),
         rules=rules,
         store=store,
         corefile=corefile,
         model=model,
-        token=read_token(Path(token_file) if token_file else None),
+        trusted_proxy=proxy,
+        token=read_token(Path(token_file) if token_file else None)
+        or _own_token(listen, place, proxy),
     )
     return _run(wishes, full=full)
+
+
+def _own_token(http: Endpoint, data: Path, proxy: str | None) -> str | None:
+    """Give a token for CoreDNS alone where people need a password and programs have no token."""
+    alone = ipaddress.ip_address(http.host).is_loopback and proxy is None
+    if alone or not Password(data).exists():
+        return None
+    return secrets.token_hex(32)
 
 
 def _run(wishes: Wishes, *, full: bool) -> int:
@@ -149,5 +176,8 @@ def _introduce(system: System, wishes: Wishes) -> None:
         click.echo(f"Try        dig @{dns.host} -p {dns.port} example.org")
         click.echo(f"       or  echo example.org | mlplugin replay - --dns {dns}{service}")
     click.echo(f"Look up    mlplugin queries{service} --limit 5")
+    note = newer_shipped(Registry(wishes.data)) if wishes.model is None else None
+    if note:
+        click.echo(f"Model      {note}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()

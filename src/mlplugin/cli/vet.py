@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import click
 
 from mlplugin.cli.history import DEFAULT_SERVICE, Client
-from mlplugin.errors import UsageError
-from mlplugin.qname import canonical
+from mlplugin.cli.lookalikes import mistaken
+from mlplugin.errors import InvalidNameError, UsageError
+from mlplugin.qname import canonical, escaped
 from mlplugin.service.overrides import STATUSES, SUBDOMAINS
 from mlplugin.service.times import parse_span, rfc3339
-from mlplugin.service.vetting import UNVETTED
+from mlplugin.store.port import UNVETTED
 
 EXAMPLES = """\b
 Examples:
@@ -35,7 +36,13 @@ Examples:
     show_default=True,
     help="The name and all below it, or the name alone.",
 )
-@click.option("--service", default=DEFAULT_SERVICE, show_default=True, metavar="URL")
+@click.option(
+    "--service",
+    default=DEFAULT_SERVICE,
+    show_default=True,
+    metavar="URL",
+    help="The running service.",
+)
 def vet(
     *,
     name: str,
@@ -51,6 +58,9 @@ def vet(
     Benign names are never flagged, blocked ones are answered as malicious, honeypot ones with
     the sinkhole. Sensors follow within seconds.
     """
+    said = mistaken(name)
+    if said is not None:
+        raise InvalidNameError(f"{escaped(name)} {said}")
     qname = canonical(name)
     path = f"/api/v1/overrides/{urllib.parse.quote(qname, safe='')}"
     whose = f" for {client}" if client else ""

@@ -1,0 +1,153 @@
+"""`mlplugin train --from-history`: in this process, and by a running service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlplugin.cli import retrain
+from mlplugin.cli.main import main
+from mlplugin.cli.retrain import Wishes
+from mlplugin.errors import MlpluginError, StoreError
+from mlplugin.model import load
+from mlplugin.service.registry import Registry
+from mlplugin.store import open_store
+from mlplugin.store.port import Override
+from mlplugin.training.retraining import run
+from mlplugin.training.retraining.rehearsal import Rehearsal, rehearsal
+from tests.support.events import event, table
+from tests.support.families import syllables
+from tests.support.models import TINY
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with a history and decisions, and little to rehearse."""
+
+    def little(seed: int, _each: int, domains: Sequence[str]) -> Rehearsal:
+        return rehearsal(seed, 40, domains)
+
+    monkeypatch.setattr(run, "rehearsal", little)
+    place = tmp_path / "data"
+    Registry(place).promote(TINY)
+    store = open_store(None, place)
+    rows = [event(n, qname=f"www.shop{n % 150}.net", registered_domain=f"shop{n % 150}.net")
+            for n in range(900)]  # fmt: skip
+    store.append("edge", table(rows))
+    now = datetime.now(UTC)
+    for name in syllables(1, 20):
+        store.put_override(Override(name, "name", "blocked", None, None, "", now), "ann")
+    store.close()
+    return place
+
+
+def test_it_makes_a_candidate_here(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["train", "--from-history", "--data-dir", str(data), "--threat", "dga", "--out",
+             str(out), "--progress", "-"]  # fmt: skip
+    status = main(words)
+    told = capsys.readouterr()
+    assert status == 0, told.err
+    version = f"{load(TINY).version}+1"
+    assert f"mlplugin models promote {version}" in told.out
+    assert "decided names learnt from: " in told.err
+    assert load(out).version == version
+    (origin,) = Registry(data).origins().values()
+    assert (origin.version, origin.parent) == (version, load(TINY).version)
+    kinds = {json.loads(line)["event"] for line in told.out.splitlines() if line[0] == "{"}
+    assert {"stage", "progress", "measured"} <= kinds
+    assert main(words) == 2  # it is there
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["taken", "../x"])
+def test_a_version_that_cannot_be_is_told_before_the_work(
+    version: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "models" / "taken").mkdir()
+    monkeypatch.setattr(run, "retrain", lambda *_: pytest.fail("it began"))
+    words = ["train", "--from-history", "--data-dir", str(data), "--version", version]
+    assert main(words) == 2
+    assert version in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from-history", "--passes", "3"], "--passes says nothing with"),
+        (["--from-history", "--restart"], "--restart says nothing with"),
+        (["--data", ".", "--out", "model", "--threat", "dga"], "--threat says nothing without"),
+    ],
+)
+def test_options_of_the_other_way(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_seed_is_not_passed_over() -> None:
+    """A service has its own."""
+    wishes = Wishes(NOBODY, None, None, None, None, None, None, 7, None)
+    assert wishes.is_local
+    assert not replace(wishes, seed=1).is_local
+
+
+def test_too_few_decisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(None, tmp_path / "data").close()
+    assert main(["train", "--from-history", "--data-dir", str(tmp_path / "data")]) == 2
+    assert "0 names are decided on" in capsys.readouterr().err
+
+
+def test_without_a_service_and_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["train", "--from-history", "--service", NOBODY, "--data-dir",
+                   str(tmp_path / "none")])  # fmt: skip
+    assert status == 3
+    assert "Traceback" not in capsys.readouterr().err
+
+
+class Busy:
+    """A service whose job three others follow already."""
+
+    url = NOBODY
+
+    def __init__(self, states: list[str]) -> None:
+        self.states = states
+
+    def request(self, path: str, **_about: object) -> dict[str, object]:
+        if path == "/api/v1/jobs":
+            return {"id": "1", "parent": "1.0"}
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"state": state, "reason": "memory ran out", "report": {"version": "1.0+1"}}
+
+    def open(self, _path: str) -> object:
+        raise StoreError("3 already follow jobs: ask /api/v1/jobs/1 instead")
+
+
+def test_a_job_that_cannot_be_listened_to_is_asked_how_it_stands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command does not end before the job that it began."""
+    monkeypatch.setattr(retrain, "LOOK_SECONDS", 0.001)
+    wishes = Wishes(NOBODY, None, None, None, None, None, None, 1, None)
+    client: Any = Busy(["running", "running", "done"])
+    assert retrain._there(client, wishes) == {"version": "1.0+1"}
+    assert "the job goes on: 3 already follow jobs" in capsys.readouterr().err
+    client = Busy(["running", "failed"])
+    with pytest.raises(MlpluginError, match="the job is failed: memory ran out"):
+        retrain._there(client, wishes)
+
+
+def test_training_anew_needs_names_and_a_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    assert "--from-history" in capsys.readouterr().err
