@@ -19,7 +19,10 @@ settings.register_profile("mlplugin", deadline=None)
 settings.load_profile("mlplugin")
 
 # Folders whose tests run on real processes, sockets and ports.
-REAL = ("tests/bundled/", "tests/replay/", "tests/api/", "tests/store/", "tests/dashboard/")
+REAL = tuple(
+    f"tests/{folder}/"
+    for folder in ("api", "bench", "bundled", "cli", "dashboard", "quality", "replay", "store")
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,14 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what runs on real processes and ports try once more; the summary shows that it did.
+    """Let what runs on real processes and ports try twice more; the summary shows that it did.
 
     Another program may take a free port before the test does, and a starved machine drops
-    datagrams. A fault of ours fails twice.
+    datagrams. A fault of ours fails each time.
     """
     for item in items:
         if item.get_closest_marker("e2e") or item.nodeid.startswith(REAL):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
 @pytest.fixture(autouse=True)

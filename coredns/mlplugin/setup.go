@@ -26,8 +26,9 @@ import (
 func init() { plugin.Register(pluginName, setup) }
 
 const (
-	// pollEvery is the time between questions for the policy of the service.
-	pollEvery = 5 * time.Second
+	// pollEvery is the time between questions for the policy of the service: what a person decides
+	// is to act within five seconds, on a crowded machine too.
+	pollEvery = 2 * time.Second
 	// flushTimeout bounds how long a shutdown waits for events to be sent.
 	flushTimeout = 5 * time.Second
 )

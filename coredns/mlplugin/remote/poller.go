@@ -41,13 +41,13 @@ type PolicyPoller struct {
 }
 
 // NewPolicyPoller makes a poller of the service at url, its base address, that asks every
-// so often, 5 s where every is not above zero. Each new snapshot is given to apply, from
+// so often, 2 s where every is not above zero. Each new snapshot is given to apply, from
 // one goroutine at a time; one that apply refuses changes nothing. The last one that it
 // took is kept in the file keepAt, unless that is empty, and applied at start, so that
 // the policy holds when CoreDNS starts before the service.
 func NewPolicyPoller(url string, every time.Duration, keepAt string, apply func(snapshot []byte) error) *PolicyPoller {
 	if every <= 0 {
-		every = 5 * time.Second
+		every = 2 * time.Second
 	}
 	p := &PolicyPoller{
 		every: every, keepAt: keepAt, apply: apply, timeout: pollTimeout,
