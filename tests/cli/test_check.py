@@ -203,3 +203,10 @@ def test_what_runs_is_told_by_its_data_directory(tmp_path: Path) -> None:
     assert f"(process {service})" in fault
     assert [line.split()[1:3] for line in other.faults] == [["port", "dns:"], ["port", "http:"]]
     assert "(process " in other.faults[0]
+
+
+def test_a_corefile_without_a_service_is_told(tmp_path: Path) -> None:
+    text = f".:{free_port()} {{\n bind 127.0.0.1\n mlplugin\n}}\n"
+    checked = Checked(corefile(tmp_path, text), folder=tmp_path)
+    assert checked.status == 0
+    assert "no `service URL`: the history stays empty" in "\n".join(checked.lines)

@@ -240,6 +240,21 @@ def test_vet_takes_no_wildcard(
     assert "example.org covers everything below it" in capsys.readouterr().err
 
 
+def test_vet_asks_twice_where_everybody_has_names(
+    live: tuple[str, Service], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, service = live
+    for name in (".", "com", "co.uk"):
+        assert main(["vet", name, "blocked", "--service", url]) == 2
+        assert "say --wide if that is meant" in capsys.readouterr().err
+        assert main(["vet", name, "benign", "--scope", "name", "--service", url]) == 0
+    assert {one.scope for one in service.vetting.all()} == {"name"}
+    assert main(["vet", "com", "blocked", "--wide", "--service", url]) == 0
+    assert "com" in {one.name for one in service.vetting.all() if one.scope == "subdomains"}
+    for name in (".", "com", "co.uk"):
+        assert main(["vet", name, "unvetted", "--service", url]) == 0
+
+
 def test_export_leaves_nothing_half_done(places: list[str], tmp_path: Path) -> None:
     assert main(["export", *places, "-o", str(tmp_path / "no" / "place.csv")]) == 3
     assert list(tmp_path.iterdir()) == []

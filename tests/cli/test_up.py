@@ -20,6 +20,7 @@ import pytest
 
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.upstream import Script, Upstream
+from mlplugin.cli.up import acts_on
 from mlplugin.model import load
 from mlplugin.service.password import Password
 from mlplugin.service.registry import Registry
@@ -293,6 +294,31 @@ def test_a_corefile_without_the_plugin(make: Callable[..., Up], text: str, tmp_p
     status, line = failed(make("--corefile", str(corefile)))
     assert status == 2
     assert f"--corefile {corefile} has no mlplugin block" in line
+
+
+def test_a_corefile_without_a_service(make: Callable[..., Up], tmp_path: Path) -> None:
+    corefile = tmp_path / "mine"
+    corefile.write_text(f".:{free_port()} {{\n bind 127.0.0.1\n mlplugin\n}}\n")
+    up = make("--corefile", str(corefile))
+    up.start()
+    assert f"warning: --corefile {corefile}: its mlplugin block has no `service URL`" in up.output()
+    assert f"add `service http://127.0.0.1:{up.http}`" in up.output()
+    assert up.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ((), "--on 'malicious nxdomain' blocks more"),
+        (("malicious observe",), "the rest is reported"),
+        (
+            ("malicious  nxdomain", "phishing sinkhole"),
+            "malicious nxdomain, phishing sinkhole, and",
+        ),
+    ],
+)
+def test_it_says_what_it_acts_on(rules: tuple[str, ...], said: str) -> None:
+    assert said in acts_on(rules)
 
 
 def test_a_corefile_of_another_service_and_its_metrics(

@@ -26,6 +26,7 @@ from mlplugin.bundled.reading import (
     listeners,
     read_corefile,
     service_mismatch,
+    without_service,
 )
 from mlplugin.bundled.supervisor import answers_ok
 from mlplugin.config import Config
@@ -218,4 +219,5 @@ def _validated(corefile: Path, binary: Path, http: Endpoint) -> str:
     mismatch = service_mismatch(text, http)
     if mismatch:
         raise MlpluginError(f"{corefile}: {mismatch}")
-    return str(corefile)
+    note = without_service(text)
+    return f"{corefile}; {note}" if note else str(corefile)

@@ -43,6 +43,16 @@ def has_plugin(text: str) -> bool:
     return re.search(r"(?m)(?:^|\{)[ \t]*mlplugin(?=[\s{}]|$)", text) is not None
 
 
+def without_service(text: str) -> str | None:
+    """Say that no plugin block sends events; None where one does."""
+    if re.search(r"(?m)(?:^|\{)[ \t]*service[ \t]+\S", text):
+        return None
+    return (
+        "its mlplugin block has no `service URL`: the history stays empty, and what is vetted is "
+        "not followed"
+    )
+
+
 def service_mismatch(text: str, http: Endpoint) -> str | None:
     """Say that the plugin sends to another port of this machine than the service listens on.
 

@@ -24,6 +24,7 @@ from mlplugin.bundled.reading import (
     model_mismatch,
     read_corefile,
     service_mismatch,
+    without_service,
 )
 from mlplugin.bundled.supervisor import (
     COREDNS_PATIENCE,
@@ -200,7 +201,10 @@ def _written(wishes: Wishes, layout: Layout | None, say: Callable[[str], None]) 
             raise ConfigError(f"--corefile {given} has no mlplugin block: {WITHOUT_PLUGIN}")
         registry = Registry(wishes.data.resolve())
         promoted = wishes.model is None and registry.in_use() is not None
+        lacking = without_service(text)
         mismatches = (
+            lacking
+            and f"--corefile {given}: {lacking}: add `service http://{wishes.http.reachable}`",
             service_mismatch(text, wishes.http),
             model_mismatch(text, registry.link) if promoted else None,
         )

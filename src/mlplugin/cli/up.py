@@ -84,6 +84,13 @@ Examples:
     help="The model directory.  [default: the promoted one, else the shipped one]",
 )
 @click.option(
+    "--token-file",
+    envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Programs must send the token in it (Authorization: Bearer); people may sign in with it.",
+)
+@click.option(
     "--trusted-proxy",
     metavar="ADDR",
     help="The address of a proxy in front of the service: its X-Forwarded-For says who asks.",
@@ -99,6 +106,7 @@ def up(
     corefile: Path | None,
     rules: tuple[str, ...],
     model: Path | None,
+    token_file: Path | None,
     trusted_proxy: str | None,
     full: bool,
 ) -> int:
@@ -109,7 +117,6 @@ def up(
     if corefile and (rules or forward):
         raise UsageError("--corefile is used as it is: write --on and --forward into the file")
     require_place(store)  # before it stands in the command line of a child
-    token_file = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
     listen = parse_endpoint(http, 5000)
     proxy = None if trusted_proxy is None else proxy_address(trusted_proxy)
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
@@ -123,8 +130,7 @@ def up(
         corefile=corefile,
         model=model,
         trusted_proxy=proxy,
-        token=read_token(Path(token_file) if token_file else None)
-        or _own_token(listen, place, proxy),
+        token=read_token(token_file) or _own_token(listen, place, proxy),
     )
     return _run(wishes, full=full)
 
@@ -157,6 +163,15 @@ def _run(wishes: Wishes, *, full: bool) -> int:
         printer.close()
 
 
+def acts_on(rules: tuple[str, ...]) -> str:
+    """What is done with which verdicts, and how to have something done where nothing is."""
+    done = ", ".join(" ".join(rule.split()) for rule in rules if rule.split()[-1] != "observe")
+    vetted = "what you vet as blocked or honeypot"
+    if done:
+        return f"{done}, and {vetted}"
+    return f"{vetted} alone, the rest is reported; --on 'malicious nxdomain' blocks more"
+
+
 def _introduce(system: System, wishes: Wishes) -> None:
     """Say on stdout where everything is and what to try."""
     service = ""
@@ -168,6 +183,8 @@ def _introduce(system: System, wishes: Wishes) -> None:
     else:
         dns = None
         click.echo(f"DNS        {', '.join(system.listening()) or 'no server'} ({wishes.corefile})")
+    if wishes.corefile is None:
+        click.echo(f"Acts on    {acts_on(wishes.rules)}")
     click.echo(f"Dashboard  {system.service_url}/")
     if system.metrics_url:
         click.echo(f"Metrics    {system.metrics_url} and {system.service_url}/metrics")
