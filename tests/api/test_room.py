@@ -11,6 +11,7 @@ import pytest
 from mlplugin.api import room as module
 from mlplugin.api.room import Kind, Room
 from mlplugin.service.retraining import Retraining
+from mlplugin.service.service import Service
 from tests.api.conftest import Start
 from tests.e2e.system import until
 
@@ -27,9 +28,9 @@ def taken(room: Room, kind: Kind) -> int:
 
 @pytest.mark.parametrize(
     ("threads", "most"),
-    # parts of pages, exports, lists of who asked, followers; and all of them together
-    [(1, (1, 1, 1, 0, 1)), (2, (1, 1, 1, 0, 1)), (3, (1, 2, 1, 1, 2)), (4, (2, 2, 1, 2, 2)),
-     (8, (5, 2, 1, 3, 6)), (64, (40, 2, 1, 3, 46))],
+    # parts of pages, exports, lists of who asked, followers, registries; and all of them together
+    [(1, (1, 1, 1, 0, 1, 1)), (2, (1, 1, 1, 0, 1, 1)), (3, (1, 2, 1, 1, 1, 2)),
+     (4, (2, 2, 1, 2, 2, 2)), (8, (5, 2, 1, 3, 2, 6)), (64, (40, 2, 1, 3, 2, 48))],
 )  # fmt: skip
 def test_room(threads: int, most: tuple[int, ...]) -> None:
     assert tuple(taken(Room(threads), kind) for kind in Kind) == most[:-1]
@@ -93,3 +94,30 @@ def test_those_who_follow_a_job_leave_threads_to_others(
         over.set()
         for connection in connections:
             connection.close()
+
+
+def test_slow_registries_leave_threads_to_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, asked = threading.Event(), []
+
+    def registration(_self: Service, name: str) -> dict[str, object]:
+        asked.append(name)
+        over.wait(60)
+        return {}
+
+    monkeypatch.setattr(Service, "registration", registration)
+    live = start(threads=8)
+    path = "/api/v1/domains/wikipedia.org/registration"
+    threads = [threading.Thread(target=live.ask, args=("GET", path)) for _ in range(2)]
+    try:
+        for thread in threads:
+            thread.start()
+        until("both are asked", lambda: len(asked) == 2)
+        refused = live.ask("GET", path)
+        assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+        assert live.ask("GET", "/readyz").status == 200
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)

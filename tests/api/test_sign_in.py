@@ -178,7 +178,7 @@ def test_behind_a_trusted_proxy_each_guesses_for_himself(start: Start, password:
 
 def test_nobody_else_is_believed_about_who_asks(live: Live) -> None:
     for number in range(6):
-        headers = {**FORM, "X-Forwarded-For": f"192.0.2.{number}"}
+        headers = {**FORM, "X-Forwarded-For": f"::ffff:192.0.2.{number}"}
         answer = live.ask("POST", "/sign-in", b"password=wrong", headers)
     assert answer.status == 429
 
@@ -189,6 +189,7 @@ def test_the_record_has_the_address_that_a_trusted_proxy_tells(start: Start) -> 
     for given, kept in (
         ({"X-Forwarded-For": "192.0.2.7"}, "192.0.2.7"),
         ({"X-Forwarded-For": "[2001:db8::7]:99"}, "2001:db8::7"),
+        ({"X-Forwarded-For": "::ffff:192.0.2.7"}, "192.0.2.7"),
         ({"X-Forwarded-For": "x" * 9000}, "x" * 64),
         ({}, "127.0.0.1"),
     ):

@@ -92,7 +92,7 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
         operation.routes(service, metrics, app),
         home.routes(service, pages),
         events.routes(service, metrics),
-        registration.routes(service),
+        registration.routes(service, room),
         history.routes(service, room),
         insight.routes(service),
         review.routes(service, room),

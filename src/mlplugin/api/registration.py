@@ -10,7 +10,8 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from mlplugin.api.access import from_elsewhere
-from mlplugin.api.problems import COMMON
+from mlplugin.api.problems import COMMON, described, problem
+from mlplugin.api.room import RETRY_SECONDS, Kind, Room
 from mlplugin.api.schemas import NamePath
 from mlplugin.service.service import Service
 
@@ -32,16 +33,28 @@ class RegistrationAnswer(BaseModel):
     error: str | None = Field(description="Why there is no answer; null where there is one.")
 
 
-def routes(service: Service) -> APIBlueprint:
+ANSWERS = {200: RegistrationAnswer, **described(429)}
+
+
+def routes(service: Service, room: Room) -> APIBlueprint:
     """Give the route that asks registries."""
     blueprint = APIBlueprint(
         "registration", __name__, abp_tags=[Tag(name="history")], abp_responses=COMMON
     )
 
-    @blueprint.get("/api/v1/domains/<name:name>/registration", responses={200: RegistrationAnswer})
+    @blueprint.get("/api/v1/domains/<name:name>/registration", responses=ANSWERS)
     def get_registration(path: NamePath) -> dict[str, Any] | Response:
         """Ask the registry of a domain who registered it, and when (RDAP); kept for a day."""
         # what goes out to strangers is not for pages of other sites to set off
-        return from_elsewhere() or service.registration(path.name)
+        refused = from_elsewhere()
+        if refused is not None:
+            return refused
+        if not room.take(Kind.REGISTRIES):
+            why = "registries are being asked already: wait for one to answer"
+            return problem(429, why, headers={"Retry-After": str(RETRY_SECONDS)})
+        try:
+            return service.registration(path.name)
+        finally:
+            room.give(Kind.REGISTRIES)
 
     return blueprint

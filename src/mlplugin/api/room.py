@@ -32,6 +32,8 @@ class Kind(Enum):
     # would wait for the other.
     ASKERS = "lists of who asked"
     FOLLOWERS = "followers of jobs"
+    # A registry may take its time.
+    REGISTRIES = "questions to registries"
 
 
 class Room:
@@ -51,6 +53,7 @@ class Room:
                 Kind.PAGES: max(5 * threads // 8, 1),
                 Kind.FILES: 2,
                 Kind.ASKERS: 1,
+                Kind.REGISTRIES: min(2, max(threads - LEFT, 1)),
                 # each lasts as long as its job, maybe an hour
                 Kind.FOLLOWERS: min(3, max(threads - LEFT, 0)),
             }
