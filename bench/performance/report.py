@@ -6,10 +6,12 @@ uv run python -m bench.performance.report [performance.json] [--docs docs]
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot
@@ -140,6 +142,40 @@ def latency(results: Results) -> Iterator[str]:
         )
 
 
+def apart(found: dict[str, Any]) -> Iterator[str]:
+    """Latency where load and server have processors of their own, of `apart.py`."""
+    if not found:
+        return
+    it, rows = found["about"], found["rows"]
+
+    def of(part: str, key: str, **wanted: str) -> list[float]:
+        chosen = {"part": part, **wanted}
+        return [row[key] for row in rows if all(row[k] == v for k, v in chosen.items())]
+
+    yield "## Latency with processors of their own\n"
+    yield (
+        f"`python3 bench/performance/apart.py --help` tells how. On {it['processor']} with "
+        f"{it['processors']} processors: CoreDNS on {it['server']}, load on {it['load']}, upstream "
+        f"and event reader on {it['around']}; {it['system']}. Microseconds at half of what bare "
+        "CoreDNS answers there.\n"
+    )
+    yield table(["", "a second", "setting", "median", "99th percentile", "largest"], [
+        [TITLES.get(name, name), f"{of('apart', 'rate', workload=name)[0]:,.0f}",
+         TOLD.get(setting, setting),
+         *(told(of("apart", key, workload=name, setting=setting), 0)
+           for key in ("p50", "p99", "max"))]
+        for name in dict.fromkeys(row["workload"] for row in rows if row["part"] == "apart")
+        for setting in (BARE, VERDICT, EVENTS)
+    ]) + "\n"  # fmt: skip
+    if of("apart swaps", "max"):
+        swaps, peace = (
+            f"99th percentile {told(of('apart swaps', 'p99', setting=setting), 0)} and largest "
+            f"{told(of('apart swaps', 'max', setting=setting), 0)} µs"
+            for setting in ("swaps", "peace")
+        )
+        yield f"While model and list are replaced in turn: {swaps}; in peace: {peace}.\n"
+
+
 def footprint(results: Results) -> Iterator[str]:
     """Memory and start."""
     rows = results.of("footprint")
@@ -238,10 +274,10 @@ def about(results: Results) -> Iterator[str]:
     yield f"The queries: {origins}.\n"
 
 
-def text_of(results: Results) -> str:
-    """The page."""
+def text_of(results: Results, more: dict[str, Any]) -> str:
+    """The page; `more` is what was measured with processors apart, if it was."""
     parts: list[Callable[[Results], Iterator[str]]] = [
-        about, throughput, latency, footprint, service,
+        about, throughput, latency, lambda _: apart(more), footprint, service,
     ]  # fmt: skip
     return "\n".join(piece for part in parts for piece in part(results))
 
@@ -284,6 +320,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write page and plot, and print which goals are missed."""
     parser = argparse.ArgumentParser("python -m bench.performance.report")
     parser.add_argument("results", nargs="?", type=Path, default=Path("performance.json"))
+    parser.add_argument("--apart", type=Path, help="results of apart.py, for a section more")
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     options = parser.parse_args(arguments)
     if not options.results.exists():
@@ -291,7 +328,8 @@ def main(arguments: list[str] | None = None) -> int:
     results = Results(options.results, fresh=False, about={})
     if not results.rows:
         parser.error(f"{options.results} has no results: run python -m bench.performance first")
-    (options.docs / "performance.md").write_text(text_of(results))
+    more = json.loads(options.apart.read_text()) if options.apart else {}
+    (options.docs / "performance.md").write_text(text_of(results, more))
     plot(results, options.docs / PLOT)
     for row in goals_missed(results):
         print("goal missed:", row)

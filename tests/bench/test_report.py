@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def test_page_and_plot(
     assert "goal missed: {'setting': 'verdict', 'workload': 'hot'" in capsys.readouterr().out
     report.main([str(results.path), "--docs", str(tmp_path)])
     assert (tmp_path / report.PLOT).read_bytes() == plot
+
+
+def test_latency_apart(results: Results, tmp_path: Path) -> None:
+    about = {"processor": "test", "processors": 16, "server": "0-3", "load": "4-6",
+             "around": "7,8", "system": "Linux"}  # fmt: skip
+    rows = [
+        {"part": "apart", "workload": "hot", "setting": setting, "round": number, "rate": 1000.0,
+         "p50": p50, "p99": 10 * p50, "max": 100 * p50, "lost": 0}
+        for setting, p50 in (("bare", 10.0), ("verdict", 20.0), ("verdict + events", 30.0))
+        for number in range(3)
+    ]  # fmt: skip
+    rows += [{**rows[0], "part": "apart swaps", "setting": name} for name in ("peace", "swaps")]
+    apart = tmp_path / "apart.json"
+    apart.write_text(json.dumps({"about": about, "rows": rows}))
+    report.main([str(results.path), "--apart", str(apart), "--docs", str(tmp_path)])
+    page = (tmp_path / "performance.md").read_text()
+    assert "| hot | 1,000 | CoreDNS, bare | 10 (10-10) | 100 (100-100) | 1,000" in page
+    assert "While model and list are replaced in turn: 99th percentile 100 (100-100)" in page
 
 
 def test_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
