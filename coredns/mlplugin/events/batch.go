@@ -34,7 +34,7 @@ func fill(q *queue, c Config, compress bool, moved func(events int)) *batch {
 	b := &batch{sensor: c.Sensor}
 	q.drain(func(r *record) bool {
 		if b.body == nil {
-			b.body = make([]byte, 0, min(c.BatchBytes, 64<<10))
+			b.body = make([]byte, 0, min(c.BatchBytes, max(q.room, 4<<10)))
 			b.first = r.sequence
 		}
 		b.body = appendRecord(b.body, r)
@@ -45,6 +45,9 @@ func fill(q *queue, c Config, compress bool, moved func(events int)) *batch {
 	if b.count == 0 {
 		return nil
 	}
+	// A body that grows leaves five times its size to the garbage collector, whose work every
+	// query waits for; the next one is likely to be as large.
+	q.room = max(len(b.body)+len(b.body)/8, q.room*3/4)
 	if compress {
 		b.body, b.gzip = compressed(b.body), true
 	}

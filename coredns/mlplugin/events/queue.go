@@ -38,6 +38,8 @@ type queue struct {
 
 	// heads are the lists that the reader has taken off the shards; only the reader uses them.
 	heads []cursor
+	// room is how large the reader's next body is expected to be, in bytes.
+	room int
 }
 
 // cursor is the reader's place in a list.

@@ -164,3 +164,31 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestABodyDoesNotGrowAgain(t *testing.T) {
+	q := testQueue(10_000, 1<<30)
+	c := Config{QueueEvents: 10_000, URL: "-", Sensor: "-"}.withDefaults()
+	events := make([]*Event, 3_000)
+	for n := range events {
+		events[n] = sample(n)
+	}
+	sequence := uint64(0)
+	batch := func() int {
+		for _, e := range events {
+			sequence++
+			if q.push(sequence, e) != pushedOK {
+				t.Fatal("no room")
+			}
+		}
+		b := fill(q, c, false, func(int) {})
+		if b.count != len(events) {
+			t.Fatalf("%d events in a batch", b.count)
+		}
+		return cap(b.body)
+	}
+	batch()
+	expected := q.room
+	if got := batch(); got != expected {
+		t.Errorf("a body has %d bytes of room, where %d were expected to do", got, expected)
+	}
+}
