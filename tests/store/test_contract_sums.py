@@ -6,13 +6,10 @@ import random
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlplugin.store import duckdb_sums
-from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter, Row, Store
 from mlplugin.store.sums import COLUMNS, SLICED_BY, Bin, Count, Slice, Suspect
 from mlplugin.verdict import Level, Source, Threat
@@ -107,19 +104,6 @@ def counted(rows: list[Row], column: str) -> list[Count]:
         for value, some in by.items()
     ]
     return sorted(found, key=lambda count: (-count.queries, count.value))
-
-
-def test_only_few_rows_are_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = DuckDBStore(tmp_path)
-    store.append("one", table(made()))
-    few, many = Filter(qname="h1.example.org"), Filter(qname="*")
-    kept = [store.summary(wanted, COLUMNS, 10) for wanted in (few, many)]
-    monkeypatch.setattr(duckdb_sums, "MOST_KEPT", 40)
-    monkeypatch.setattr(
-        duckdb_sums, "KEPT", f"{duckdb_sums.KEPT} AND qname = 'h1.example.org'"
-    )  # so that it is seen whether many are
-    assert [store.summary(wanted, COLUMNS, 10) for wanted in (few, many)] == kept
-    store.close()
 
 
 @pytest.mark.parametrize("column", COLUMNS)
