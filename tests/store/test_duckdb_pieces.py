@@ -46,6 +46,8 @@ def made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_summing, "TOGETHER", 2)
     monkeypatch.setattr(duckdb_summing, "OFTEN", 4)
     monkeypatch.setattr(duckdb_summing, "PART_NAMES", 10)
+    monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", 30)
+    monkeypatch.setattr(duckdb_rows, "SELDOM", 60)
     monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.0)
     monkeypatch.setattr(duckdb_upkeep.Upkeep, "appended", lambda *_: None)
 
@@ -333,6 +335,7 @@ def test_only_few_groups_are_kept_aside(
     wanted = Filter(domain="example.org")
     kept = filled.summary(wanted, ("qname", "answer"), 10)
     monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 0)
+    monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", 0)
     monkeypatch.setattr(duckdb_rows, "KEPT", "no query")
     assert filled.summary(wanted, ("qname", "answer"), 10) == kept
 

@@ -7,7 +7,7 @@ page's sums; or pieces (`duckdb_pieces`) are added up, and the events beside the
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,10 @@ from mlplugin.verdict import Level
 # Up to so many groups of events are kept aside: more take more memory, and then disk, than reading
 # them again takes time.
 MOST_KEPT = 2_000_000
+# What has so few events is kept whatever it is about.
+FEW_EVENTS = 200_000
+# What has so few is looked for only in those pieces that have some of it.
+SELDOM = 100_000
 # So many groups have a name and client at most, as a rule.
 GROUPS = 4
 DIFFERENT = "SELECT approx_count_distinct(qname), approx_count_distinct(client) FROM {rows}"
@@ -43,6 +47,13 @@ BY_CLIENT = """
     SELECT client, sensor, qtype, rcode, verdict, threat, action, count(*), min(time), max(time),
         max(score)
     FROM events e WHERE {rest} GROUP BY ALL
+"""
+COUNTED = """
+    (
+        SELECT coalesce(sum(n), 0) AS n FROM sums_by_time e WHERE {pieces}
+        UNION ALL
+        SELECT count(*) FROM events e WHERE {rest}
+    )
 """
 BY_NAME = """
     (
@@ -135,27 +146,70 @@ class Chosen:
         """All but the times."""
         return Condition(self.connection, replace(self.wanted, since=None, until=None))
 
+    @functools.cached_property
     def count(self) -> int:
-        """Count its events."""
-        rows = self.by_time(1, "NULL") or self.by_client() or self.by_name() or self.events()
+        """How many events it has."""
+        if self._asked <= TIMES_KNOWN and self.cover.leaves:
+            pieces, rest = self._beside(self._condition, self.cover.leaves)
+            query = COUNTED.format(pieces=pieces, rest=rest)
+            rows = Rows(self.connection, query, [*pieces.parameters, *rest.parameters], summed=True)
+        else:
+            rows = self.by_client() or self.by_name() or self.events()
         ((count,),) = rows.ask("SELECT coalesce({n}, 0) FROM {rows}")
         return int(count)
 
-    def narrow(self) -> bool:
-        """Whether it is about one name, domain or client, and they have few groups."""
+    @functools.cached_property
+    def few(self) -> bool:
+        """Whether it has few events, or is about one name, domain or client in few groups."""
         client = self.wanted.client
         one = client is not None and client.prefixlen == client.max_prefixlen
-        if not one and (self.wanted.domain or self.wanted.qname) is None:
-            return False
-        if self.count() <= MOST_KEPT:
+        if self.count <= (MOST_KEPT if one or self._named else FEW_EVENTS):
             return True
+        if not one and not self._named:
+            return False
         ((names, clients),) = self.events().ask(DIFFERENT)
         return bool(names * clients * GROUPS <= MOST_KEPT)
 
+    @property
+    def _named(self) -> bool:
+        return self.wanted.domain is not None or self.wanted.qname is not None
+
     def events(self, ranges: Iterable[Range] | None = None) -> Rows:
         """Give its events, all or those of some ranges in it."""
-        condition = self._in(self._condition, [self._within] if ranges is None else ranges)
+        condition = self.condition() if ranges is None else self._in(self._condition, ranges)
         return Rows(self.connection, f"events e WHERE {condition}", condition.parameters)
+
+    def condition(self) -> Condition:
+        """Give what its events fulfil."""
+        return self._in(self._condition, self._ranges)
+
+    @functools.cached_property
+    def _ranges(self) -> Sequence[Range]:
+        """The times that its events are of: of a name that is asked for seldom, in few pieces."""
+        names = self.by_name() if self._named else None
+        if names is None or self.count > SELDOM:
+            return [self._within]
+        condition = Condition(
+            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
+        )
+        pieces, _ = self._beside(condition, self.cover.leaves)
+        found = self.connection.execute(
+            f"SELECT DISTINCT piece FROM sums_by_name e WHERE {pieces}",  # noqa: S608
+            pieces.parameters,
+        ).fetchall()
+        having = {piece for (piece,) in found}
+        return self._beside_pieces(piece for piece in self.cover.leaves if piece not in having)
+
+    def _beside_pieces(self, numbers: Iterable[int]) -> Sequence[Range]:
+        """What of its times some pieces of its cover do not have."""
+        these = set(numbers)
+        every = duckdb_pieces.read(self.connection)
+        return duckdb_pieces.gaps(self._within, [one for one in every if one.id in these])
+
+    def of_pieces(self, numbers: Collection[int]) -> Rows:
+        """Give its events that some pieces of its cover have."""
+        every = duckdb_pieces.read(self.connection)
+        return self.events([(one.since, one.until) for one in every if one.id in numbers])
 
     @staticmethod
     def _in(condition: Condition, ranges: Iterable[Range]) -> Condition:
@@ -210,12 +264,6 @@ class Chosen:
         _, rest = self._beside(self._condition, ())
         text = BY_NAME.format(counted=counted, pieces=pieces, rest=rest)
         return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
-
-    def beside(self, pieces: Collection[int]) -> Rows:
-        """Give its events that some pieces of its cover do not have."""
-        every = duckdb_pieces.read(self.connection)
-        some = [piece for piece in every if piece.id in set(pieces)]
-        return self.events(duckdb_pieces.gaps(self._within, some))
 
     def asked_verdicts(self) -> str:
         """SQL that a row of `sums_by_asker` has the verdicts that are asked for."""

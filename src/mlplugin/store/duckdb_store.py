@@ -155,9 +155,8 @@ class DuckDBStore:
     ) -> Page:
         """Give a page of at most `limit` rows."""
         with self._file.reading() as connection:
-            condition = Condition(connection, wanted)
-            total = _number(connection, f"SELECT count(*) FROM events e WHERE {condition}",  # noqa: S608
-                            condition)  # fmt: skip
+            chosen = Chosen(connection, wanted)
+            total, condition = chosen.count, chosen.condition()
             if after is not None:
                 condition.behind(after, self._sensors.get(after.sensor, -1), order)
             found = connection.execute(
@@ -374,11 +373,6 @@ class DuckDBStore:
         self._upkeep.close()
         with self._lock:
             self._file.close()
-
-
-def _number(connection: duckdb.DuckDBPyConnection, query: str, condition: Condition) -> int:
-    found = connection.execute(query, condition.parameters).fetchone()
-    return int(found[0]) if found else 0
 
 
 def _add_sensor(connection: duckdb.DuckDBPyConnection, name: str, number: int) -> int:

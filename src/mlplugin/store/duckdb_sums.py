@@ -53,6 +53,9 @@ KEPT = {
     "shadow_model": "shadow_model",
 }  # fmt: skip
 HIGHEST_BIN = 59
+BY_SCORE = """
+    SELECT least(floor(score)::INTEGER, {bin}), count(*), {names} FROM {rows} GROUP BY 1 ORDER BY 1
+"""
 MICROSECONDS = 1_000_000
 
 
@@ -63,14 +66,14 @@ def stats(chosen: Chosen) -> Stats:
 
 def summary(chosen: Chosen, columns: Sequence[str], limit: int) -> Summary:
     """Count, and give the most frequent values of some columns."""
-    kept = chosen.kept([KEPT[column] for column in columns]) if chosen.narrow() else None
+    kept = chosen.kept([KEPT[column] for column in columns]) if chosen.few else None
     found = {column: top(chosen, column, limit, kept) for column in columns}
     return Summary(_stats(chosen, kept), found)
 
 
 def top_of(chosen: Chosen, column: str, limit: int) -> list[Count]:
     """Give the most frequent values of a column."""
-    kept = chosen.kept([KEPT[column]]) if chosen.narrow() else None
+    kept = chosen.kept([KEPT[column]]) if chosen.few else None
     return top(chosen, column, limit, kept)
 
 
@@ -140,11 +143,7 @@ def timeline(chosen: Chosen, step: int, by: str | None) -> list[Slice]:
 
 def scores(chosen: Chosen) -> list[Bin]:
     """Count by score."""
-    names = _names(chosen.count())
-    found = chosen.events().ask(
-        f"SELECT least(floor(score)::INTEGER, {HIGHEST_BIN}), count(*), {names} "  # noqa: S608
-        "FROM {rows} GROUP BY 1 ORDER BY 1"
-    )
+    found = chosen.events().ask(BY_SCORE, bin=HIGHEST_BIN, names=_names(chosen.count))
     return [Bin(*group) for group in found]
 
 

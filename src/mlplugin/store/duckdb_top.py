@@ -47,41 +47,49 @@ SUMMED = """
     FROM ({}) WHERE value IS NOT NULL GROUP BY 1
 """
 FREQUENT = """
-    SELECT value FROM (
-        SELECT {value} AS value, n FROM (SELECT {columns}, {n} AS n FROM {rows} GROUP BY ALL)
-    ) WHERE value IS NOT NULL GROUP BY 1 ORDER BY sum(n) DESC, 1 LIMIT {limit}
+    SELECT {column} FROM {rows} AND {column} IS NOT NULL
+    GROUP BY 1 ORDER BY {n} DESC, 1 LIMIT {limit}
 """
 # Answers are taken apart once for each text of them, not for each query.
 JOINED = """
     CREATE OR REPLACE TEMP TABLE joined AS
     SELECT answers, {n} AS n FROM {rows} AND answers IS NOT NULL GROUP BY answers
 """
-# Names are counted first, by which the ends of far fewer are cut off.
+# Events are counted by name first, by which the ends of far fewer names are cut off.
 DOMAINS = """
     SELECT value FROM (
-        SELECT {value} AS value, sum(n) AS n FROM (
-            SELECT qname, domain_length, {n} AS n FROM {rows} AND domain_length IS NOT NULL
-            GROUP BY ALL
-        ) GROUP BY 1
+        SELECT {value} AS value, sum(n) AS n FROM {names} GROUP BY 1
     ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
 """
+NAMES_COUNTED = """(
+    SELECT qname, domain_length, count(*) AS n
+    FROM {rows} AND domain_length IS NOT NULL GROUP BY ALL
+)"""
 # Those of some domains.
 NAMES = """
     SELECT DISTINCT qname FROM (
         SELECT qname, domain_length FROM {rows} AND domain_length IS NOT NULL GROUP BY ALL
     ) WHERE {inside}
 """
-# Pieces that say who asked for all of the values.
+# Which pieces say who asked for which values, and which have some values at all.
 TOLD = """
-    SELECT piece FROM sums_by_asker
+    SELECT DISTINCT piece, value FROM sums_by_asker
     WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain = ? AND {inside}
-    GROUP BY piece HAVING count(DISTINCT value) = ?
+"""
+THERE = """
+    SELECT DISTINCT piece, {value} FROM sums_by_name
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {counted} > 0 AND {inside}
+"""
+NAMES_THERE = """
+    SELECT DISTINCT qname FROM sums_by_name
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {inside}
 """
 ASKED = """
     SELECT value, client AS asker, n, CASE WHEN flagged THEN n ELSE 0 END AS flagged, blocked,
         first, last, score
     FROM sums_by_asker
     WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain = ? AND {inside} AND {verdicts}
+        AND NOT (piece IN (SELECT unnest(?::BIGINT[])) AND value IN (SELECT unnest(?::VARCHAR[])))
 """
 
 
@@ -102,14 +110,12 @@ def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> li
     if column == "answer":
         return _answers(rows, limit)
     if column == "client":
-        return _of(rows, column, [value for (value,) in rows.ask(
-            FREQUENT, value="client", columns="client", limit=int(limit))])  # fmt: skip
+        return _of(rows, column, _frequent(rows, column, limit))
     names = None if kept is not None else chosen.by_name()
     if column == "registered_domain":
         values = _frequent_domains(names or rows, "true", [], limit)
     else:
-        values = [value for (value,) in (names or rows).ask(
-            FREQUENT, value=column, columns=column, limit=int(limit))]  # fmt: skip
+        values = _frequent(names or rows, column, limit)
     return _of(rows, column, values) if names is None else _added_up(chosen, column, values)
 
 
@@ -129,9 +135,16 @@ def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
     )  # fmt: skip
 
 
+def _frequent(rows: Rows, column: str, limit: int) -> list[str]:
+    """The most frequent values of a column that is not taken apart."""
+    return [value for (value,) in rows.ask(FREQUENT, column=column, limit=int(limit))]
+
+
 def _frequent_domains(rows: Rows, wanted: str, parameters: Sequence[Any], limit: int) -> list[str]:
     """The most frequent registered domains for which a condition holds."""
-    found = rows.ask(DOMAINS, *parameters, value=DOMAIN, wanted=wanted, limit=int(limit))
+    names = f"{rows.text} AND domain_length IS NOT NULL" if rows.summed else rows.sql(NAMES_COUNTED)
+    query = DOMAINS.format(value=DOMAIN, names=names, wanted=wanted, limit=int(limit))
+    found = rows.connection.execute(query, [*rows.parameters, *parameters]).fetchall()
     return [value for (value,) in found]
 
 
@@ -151,26 +164,53 @@ def _inside(rows: Rows, column: str, values: list[str]) -> tuple[str, list[Any]]
 def _added_up(chosen: Chosen, column: str, values: list[str]) -> list[Count]:
     """Count some names or registered domains by who asked for them.
 
-    A piece where one of them was asked for too seldom is read anew.
+    Where one was asked for too seldom for a piece to tell by whom, its events are read.
     """
     if not values:
         return []
-    leaves, domain = chosen.cover.leaves, column == "registered_domain"
+    leaves, domain = list(chosen.cover.leaves), column == "registered_domain"
+    pieces, seldom = _seldom(chosen, column, values)
     inside, among = _in("value", values)
-    told = chosen.connection.execute(
-        TOLD.format(inside=inside), [list(leaves), domain, *among, len(values)]
-    ).fetchall()
-    pieces = [piece for (piece,) in told]
-    rows = chosen.beside(pieces)
+    parts = [ASKED.format(inside=inside, verdicts=chosen.asked_verdicts())]
+    parameters: list[Any] = [leaves, domain, *among, pieces, seldom]
     columns, value = COLUMNS[column]
-    within, those = _inside(rows, column, values)
-    read = rows.sql(BY_VALUE, columns=columns, value=value, inside=within)
-    asked = ASKED.format(inside=inside, verdicts=chosen.asked_verdicts())
-    found = chosen.connection.execute(
-        SUMMED.format(f"{asked} UNION ALL {read}"),
-        [pieces, domain, *among, *rows.parameters, *those],
-    ).fetchall()
-    return _sorted(found, values)
+    rest = chosen.events(chosen.cover.rest)
+    within, those = _inside(rest, column, values)
+    parts.append(rest.sql(BY_VALUE, columns=columns, value=value, inside=within))
+    parameters += [*rest.parameters, *those]
+    if seldom:
+        names = seldom
+        if domain:
+            within, those = _in(value, seldom)
+            query = NAMES_THERE.format(inside=within)
+            found = chosen.connection.execute(query, [pieces, *those]).fetchall()
+            names = [name for (name,) in found]
+        read = chosen.of_pieces(pieces)
+        within, those = _in("qname", names)
+        again = read.sql(BY_VALUE, columns=columns, value=value, inside=within)
+        among_seldom, listed = _in("value", seldom)
+        parts.append(f"SELECT * FROM ({again}) WHERE {among_seldom}")  # noqa: S608
+        parameters += [*read.parameters, *those, *listed]
+    query = SUMMED.format(" UNION ALL ".join(parts))
+    return _sorted(chosen.connection.execute(query, parameters).fetchall(), values)
+
+
+def _seldom(chosen: Chosen, column: str, values: list[str]) -> tuple[list[int], list[str]]:
+    """Those pieces of the cover that have some of the values, but not by whom; and these values."""
+    leaves, domain = list(chosen.cover.leaves), column == "registered_domain"
+    inside, among = _in("value", values)
+    told = set(
+        chosen.connection.execute(TOLD.format(inside=inside), [leaves, domain, *among]).fetchall()
+    )
+    untold = [leaf for leaf in leaves if any((leaf, value) not in told for value in values)]
+    if not untold:
+        return [], []
+    value = COLUMNS[column][1]
+    inside, among = _in(value, values)
+    query = THERE.format(value=value, counted=f"({chosen.counted()})", inside=inside)
+    there = chosen.connection.execute(query, [untold, *among]).fetchall()
+    missing = set(there) - told
+    return sorted({piece for piece, _ in missing}), sorted({value for _, value in missing})
 
 
 def _answers(rows: Rows, limit: int) -> list[Count]:

@@ -49,6 +49,7 @@ class Upkeep:
         self._late: list[tuple[Range, float]] = []
         self._new = 0
         self._merging: int | None = None
+        self._swept = False
         self._settling = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -85,7 +86,8 @@ class Upkeep:
         now = time.monotonic()
         self._late = [one for one in self._late if now - one[1] < CALM_SECONDS]
         self._late.append(((moments[0], moments[-1] + summing.MINUTE), now))
-        summing.take_back(connection, read(connection), moments)
+        if summing.take_back(connection, read(connection), moments):
+            self._swept = False
 
     def removing(
         self, connection: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]
@@ -120,8 +122,10 @@ class Upkeep:
             self._settle(horizon)
 
     def _settle(self, horizon: datetime | None) -> None:
-        with self._lock, self._file.writing() as connection:
-            summing.sweep(connection)
+        if not self._swept:
+            with self._lock, self._file.writing() as connection:
+                summing.sweep(connection)
+                self._swept = True
         with self._file.reading() as connection:
             self._see(connection)
             end = _horizon(connection) if horizon is None else naive(horizon)
@@ -157,6 +161,7 @@ class Upkeep:
                 assert merge is not None  # noqa: S101
                 with self._lock, self._file.writing() as connection:
                     if self._stop.is_set() or not summing.merge_part(connection, merge, part):
+                        self._swept = False
                         break
         finally:
             self._merging = None
