@@ -105,6 +105,17 @@ class Rows:
         text = self.sql(query, **parts)
         return self.connection.execute(text, [*self.parameters, *parameters]).fetchall()
 
+    def by_names(self, also: str) -> str:
+        """SQL of rows with a name, its domain and `n` that fulfil one more condition.
+
+        Of events there is one a name: so the ends of far fewer names are to be cut off.
+        """
+        rows = f"{self.text} AND {also}"
+        columns = "qname, domain_length"
+        if self.summed:
+            return rows
+        return f"(SELECT {columns}, count(*) AS n FROM {rows} GROUP BY {columns})"  # noqa: S608
+
 
 SINGLE = {
     "n": "count(*)",
@@ -159,8 +170,17 @@ class Chosen:
         return int(count)
 
     @functools.cached_property
+    def _wide(self) -> Chosen:
+        """The same without some domains of a client, which are looked for among few groups."""
+        if self.wanted.domains is None or self.wanted.client is None:
+            return self
+        return Chosen(self.connection, replace(self.wanted, domains=None))
+
+    @functools.cached_property
     def few(self) -> bool:
         """Whether it has few events, or is about one name, domain or client in few groups."""
+        if self._wide is not self:
+            return self._wide.few
         client = self.wanted.client
         one = client is not None and client.prefixlen == client.max_prefixlen
         if self.count <= (MOST_KEPT if one or self._named else FEW_EVENTS):
@@ -218,13 +238,8 @@ class Chosen:
     def kept(self, columns: Collection[str]) -> Rows:
         """Read its events once, and keep what tells them apart by some columns and `NARROW`."""
         listed = dict.fromkeys((*NARROW, *columns))
-        wanted, domains = self, self.wanted.domains
-        if domains is not None and self.wanted.client is not None:
-            # There are few groups of one client's events, by which the ends of names are cut off.
-            wanted = Chosen(self.connection, replace(self.wanted, domains=None))
-        rows = wanted.events()
-        rows.ask(KEPT, columns=", ".join(listed))
-        later = Filter() if wanted is self else Filter(domains=domains)
+        self._wide.events().ask(KEPT, columns=", ".join(listed))
+        later = Filter() if self._wide is self else Filter(domains=self.wanted.domains)
         condition = Condition(self.connection, later)
         return Rows(self.connection, f"kept e WHERE {condition}", condition.parameters, summed=True)
 

@@ -38,14 +38,9 @@ ADDED_SLICES = """
     FROM {rows} GROUP BY 1, 2 ORDER BY 1, 2
 """
 BY_DOMAIN = """
-    SELECT value, sum(n)::BIGINT FROM (
-        SELECT {value} AS value, n FROM (
-            SELECT qname, domain_length, {n} AS n FROM {rows}
-                AND domain_length BETWEEN ? AND ? GROUP BY ALL
-        )
-    ) WHERE value IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
+    SELECT value, sum(n)::BIGINT FROM (SELECT {value} AS value, n FROM {names})
+    WHERE value IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1
 """
-OF_OTHERS = BY_DOMAIN.replace("domain_length BETWEEN", "client <> ? AND domain_length BETWEEN")
 # What of events each column comes out of.
 KEPT = {
     "qname": "qname", "registered_domain": "qname", "client": "client", "answer": "answers",
@@ -181,13 +176,22 @@ def shared_domains(
         client: the client.
         domains: of these.
     """
-    lengths = [len(domain) for domain in domains]
     if not domains:
         return set()
-    among = min(lengths), max(lengths), domains
     every = others.by_name()
     if every is None:
-        found = others.events().ask(OF_OTHERS, client, *among, value=DOMAIN)
-        return {domain for domain, _ in found}
-    own = dict(mine.events().ask(BY_DOMAIN, *among, value=DOMAIN))
-    return {name for name, n in every.ask(BY_DOMAIN, *among, value=DOMAIN) if n > own.get(name, 0)}
+        return set(_by_domain(others.events(), domains, "client <> ?", client))
+    own = _by_domain(mine.events(), domains)
+    found = _by_domain(every, domains)
+    return {domain for domain, n in found.items() if n > own.get(domain, 0)}
+
+
+def _by_domain(
+    rows: Rows, domains: list[str], also: str = "true", *parameters: Any
+) -> dict[str, int]:
+    """Count the queries of some registered domains."""
+    lengths = [len(domain) for domain in domains]
+    names = rows.by_names(f"domain_length BETWEEN {min(lengths)} AND {max(lengths)} AND {also}")
+    query = BY_DOMAIN.format(value=DOMAIN, names=names)
+    found = rows.connection.execute(query, [*rows.parameters, *parameters, domains])
+    return dict(found.fetchall())

@@ -55,16 +55,11 @@ JOINED = """
     CREATE OR REPLACE TEMP TABLE joined AS
     SELECT answers, {n} AS n FROM {rows} AND answers IS NOT NULL GROUP BY answers
 """
-# Events are counted by name first, by which the ends of far fewer names are cut off.
 DOMAINS = """
     SELECT value FROM (
         SELECT {value} AS value, sum(n) AS n FROM {names} GROUP BY 1
     ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
 """
-NAMES_COUNTED = """(
-    SELECT qname, domain_length, count(*) AS n
-    FROM {rows} AND domain_length IS NOT NULL GROUP BY ALL
-)"""
 # Those of some domains.
 NAMES = """
     SELECT DISTINCT qname FROM (
@@ -142,7 +137,7 @@ def _frequent(rows: Rows, column: str, limit: int) -> list[str]:
 
 def _frequent_domains(rows: Rows, wanted: str, parameters: Sequence[Any], limit: int) -> list[str]:
     """The most frequent registered domains for which a condition holds."""
-    names = f"{rows.text} AND domain_length IS NOT NULL" if rows.summed else rows.sql(NAMES_COUNTED)
+    names = rows.by_names("domain_length IS NOT NULL")
     query = DOMAINS.format(value=DOMAIN, names=names, wanted=wanted, limit=int(limit))
     found = rows.connection.execute(query, [*rows.parameters, *parameters]).fetchall()
     return [value for (value,) in found]
