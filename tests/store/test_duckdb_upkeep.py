@@ -8,17 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from mlplugin.service.batch import LATEST_TIME
 from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
 from mlplugin.store.duckdb_pieces import leaves
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
 from mlplugin.store.port import Filter
-from tests.support.events import NOON, table
+from tests.support.events import NOON, event, table
 from tests.support.pieces import (
     BEGIN,
     DAY,
@@ -71,6 +72,31 @@ def test_a_gap_where_events_still_come_is_left(
     assert_quickly(filled)
 
 
+def test_the_end_is_left_where_events_still_come(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor that is behind does not have the last piece made again and again."""
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    last = leaves(pieces(filled))[-1]
+    when = int((last.since - BEGIN.replace(tzinfo=None)).total_seconds()) + 120
+    filled.append("two", table(some(random.Random(2), range(1000, 1001), when, 1)))
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].until == last.since
+    assert_quickly(filled)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.0)
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].until > last.since
+    assert_true(filled)
+
+
+def test_clocks_that_run_wild(filled: DuckDBStore) -> None:
+    ends = [event(n, time=time) for n, time in enumerate((0, LATEST_TIME))]
+    filled.append("two", table(ends))
+    filled._upkeep.settle(LATER)
+    assert len(leaves(pieces(filled))) > 5
+    assert_true(filled)
+
+
 def test_what_was_taken_back_is_swept(filled: DuckDBStore) -> None:
     while filled.trim(BEGIN + timedelta(days=2), None):
         pass
@@ -103,6 +129,7 @@ def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.Mo
 def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.01)
     done, merge = threading.Event(), duckdb_upkeep.Upkeep._merge
 
     def merged(upkeep: duckdb_upkeep.Upkeep) -> bool:
@@ -113,7 +140,8 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(duckdb_upkeep.Upkeep, "_merge", merged)
     store = DuckDBStore(tmp_path)
-    store.append("one", table(some(random.Random(1), range(300), -7 * DAY, 3 * DAY)))
+    days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
+    store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
     assert done.wait(60)
     store.close()
     store = DuckDBStore(tmp_path, read_only=True)
@@ -162,7 +190,7 @@ from pathlib import Path
 from mlplugin.store import duckdb_summing, duckdb_upkeep
 from mlplugin.store.duckdb_store import DuckDBStore
 duckdb_summing.PIECE_EVENTS, duckdb_summing.TOGETHER, duckdb_summing.PART_NAMES = 25, 2, 3
-duckdb_upkeep.Upkeep.appended = lambda *_: None
+duckdb_upkeep.Upkeep._begin = lambda *_: None
 made, parts = duckdb_summing.sum_up, duckdb_summing.merge_part
 def told(function):
     def call(*given):

@@ -103,17 +103,20 @@ def plan(
     Args:
         connection: reads.
         horizon: nothing that is later.
-        avoided: no gap between pieces that has some of these ranges.
+        avoided: no gap before a piece that has some of these ranges, and nothing behind their
+            beginning.
     """
     below = leaves(read(connection))
     found: list[Stretch] = []
     for gap in gaps((None, None), below):
         since, until = gap
-        if until is not None and any(_meet(gap, one) for one in avoided):
+        met = [one for one in avoided if _meet(gap, one)]
+        if until is not None and met:
             continue
+        end = min([horizon, *(one[0] for one in met if one[0] is not None)])
         text, parameters = within([gap])
         minutes = connection.execute(f"{MINUTES}{text} GROUP BY 1 ORDER BY 1", parameters)
-        found += _cut(minutes.fetchall(), since, until, horizon)
+        found += _cut(minutes.fetchall(), since, until, end)
     return found
 
 
@@ -139,9 +142,9 @@ def _cut(
         return
     begin, counted, left = since or minutes[0][0], 0, whole
     for minute, count in minutes:
-        end = minute + MINUTE
-        if until is None and end > horizon:
+        if until is None and minute > horizon - MINUTE:
             return
+        end = minute + MINUTE
         counted, left = counted + count, left - count
         # Before a piece the last stretch takes what would be too little by itself.
         if counted >= PIECE_EVENTS and (until is None or left >= PIECE_EVENTS):

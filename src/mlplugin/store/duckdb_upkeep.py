@@ -88,6 +88,7 @@ class Upkeep:
         self._late.append(((moments[0], moments[-1] + summing.MINUTE), now))
         if summing.take_back(connection, read(connection), moments):
             self._swept = False
+            self._begin()
 
     def removing(
         self, connection: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]
@@ -105,6 +106,10 @@ class Upkeep:
         if self._new < summing.PIECE_EVENTS // 2 or self._stop.is_set():
             return
         self._new = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have the thread look, and start it if it is not there yet."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="sums", daemon=True)
             self._thread.start()
@@ -174,7 +179,8 @@ class Upkeep:
             try:
                 if not self._stop.is_set():
                     self.settle()
-                    self._late = self._late if self._avoided() else []
+                    with self._lock:
+                        self._late = self._late if self._avoided() else []
             except StoreError as fault:
                 LOG.warning("the history is not summed up, and will be later: %s", fault)
             except Exception:  # without it every question only takes longer
