@@ -37,6 +37,10 @@ KEPT = """
     SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
     FROM {rows} GROUP BY ALL
 """
+NAMED = """
+    CREATE OR REPLACE TEMP TABLE named AS
+    SELECT qname, domain_length, count(*) AS n FROM {rows} GROUP BY qname, domain_length
+"""
 # What `sums_by_client` has, with what is to be added to it of events.
 BY_CLIENT = """
     CREATE OR REPLACE TEMP TABLE by_client AS
@@ -104,6 +108,13 @@ class Rows:
         """Run such a query; its own parameters come behind those of the rows."""
         text = self.sql(query, **parts)
         return self.connection.execute(text, [*self.parameters, *parameters]).fetchall()
+
+    def named(self) -> Rows:
+        """Count its rows by name, and keep that; what is summed up is so already."""
+        if self.summed:
+            return self
+        self.ask(NAMED)
+        return Rows(self.connection, "named e WHERE true", [], summed=True)
 
     def by_names(self, also: str) -> str:
         """SQL of rows with a name, its domain and `n` that fulfil one more condition.

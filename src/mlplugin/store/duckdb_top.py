@@ -108,9 +108,8 @@ def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> li
         return _of(rows, column, _frequent(rows, column, limit))
     names = None if kept is not None else chosen.by_name()
     if column == "registered_domain":
-        values = _frequent_domains(names or rows, "true", [], limit)
-    else:
-        values = _frequent(names or rows, column, limit)
+        return _domains(chosen, rows, names, limit)
+    values = _frequent(names or rows, column, limit)
     return _of(rows, column, values) if names is None else _added_up(chosen, column, values)
 
 
@@ -123,11 +122,26 @@ def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
         )
     """
     parameters = [domain, f"{label}.", len(domain) - 2, len(domain) + 2, domain]
-    names, column = chosen.by_name(), "registered_domain"
-    values = _frequent_domains(names or chosen.events(), wanted, parameters, limit)
-    return _of(chosen.events(), column, values) if names is None else _added_up(
-        chosen, column, values
-    )  # fmt: skip
+    return _domains(chosen, chosen.events(), chosen.by_name(), limit, (wanted, parameters))
+
+
+def _domains(
+    chosen: Chosen,
+    rows: Rows,
+    summed: Rows | None,
+    limit: int,
+    holds: tuple[str, Sequence[Any]] = ("true", ()),
+) -> list[Count]:
+    """Count the most frequent registered domains for which a condition holds."""
+    wanted, parameters = holds
+    names = summed or rows.named()
+    text = names.by_names("domain_length IS NOT NULL")
+    query = DOMAINS.format(value=DOMAIN, names=text, wanted=wanted, limit=int(limit))
+    found = names.connection.execute(query, [*names.parameters, *parameters]).fetchall()
+    values = [value for (value,) in found]
+    if summed is not None:
+        return _added_up(chosen, "registered_domain", values)
+    return _of(rows, "registered_domain", values, names)
 
 
 def _frequent(rows: Rows, column: str, limit: int) -> list[str]:
@@ -135,25 +149,22 @@ def _frequent(rows: Rows, column: str, limit: int) -> list[str]:
     return [value for (value,) in rows.ask(FREQUENT, column=column, limit=int(limit))]
 
 
-def _frequent_domains(rows: Rows, wanted: str, parameters: Sequence[Any], limit: int) -> list[str]:
-    """The most frequent registered domains for which a condition holds."""
-    names = rows.by_names("domain_length IS NOT NULL")
-    query = DOMAINS.format(value=DOMAIN, names=names, wanted=wanted, limit=int(limit))
-    found = rows.connection.execute(query, [*rows.parameters, *parameters]).fetchall()
-    return [value for (value,) in found]
-
-
-def _of(rows: Rows, column: str, values: list[str]) -> list[Count]:
+def _of(rows: Rows, column: str, values: list[str], names: Rows | None = None) -> list[Count]:
     """Count some values of a column."""
-    return _counts(rows, column, *_inside(rows, column, values), values) if values else []
+    if not values:
+        return []
+    return _counts(rows, column, *_inside(names or rows, column, values), values)
 
 
-def _inside(rows: Rows, column: str, values: list[str]) -> tuple[str, list[Any]]:
-    """A condition on what rows with some values fulfil, and few others."""
+def _inside(names: Rows, column: str, values: list[str]) -> tuple[str, list[Any]]:
+    """A condition on what rows with some values fulfil, and few others.
+
+    Of registered domains it is about the names that rows have below them.
+    """
     if column != "registered_domain":
         return _in(column, values)
     inside, among = _in(DOMAIN, values)
-    return _in("qname", [name for (name,) in rows.ask(NAMES, *among, inside=inside)])
+    return _in("qname", [name for (name,) in names.ask(NAMES, *among, inside=inside)])
 
 
 def _added_up(chosen: Chosen, column: str, values: list[str]) -> list[Count]:
