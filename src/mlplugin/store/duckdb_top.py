@@ -118,10 +118,13 @@ def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
     wanted = """
         value <> ? AND (
             starts_with(value, ?) OR starts_with(value, 'xn--')
-            OR length(value) BETWEEN ? AND ? AND damerau_levenshtein(value, ?) <= 2
+            OR length(value) BETWEEN ? AND ? AND length(translate(value, ?, '')) <= 2
+            AND damerau_levenshtein(value, ?) <= 2
         )
     """
-    parameters = [domain, f"{label}.", len(domain) - 2, len(domain) + 2, domain]
+    # What differs by two letters has two others at most, which is told ten times as soon.
+    lengths = [len(domain) - 2, len(domain) + 2]
+    parameters = [domain, f"{label}.", *lengths, domain, domain]
     return _domains(chosen, chosen.events(), chosen.by_name(), limit, (wanted, parameters))
 
 
