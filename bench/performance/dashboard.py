@@ -45,7 +45,7 @@ GENERATE = """
 
 
 def generate(data: Path, events: int) -> float:
-    """Fill a new store with events of the last week; bytes of disk an event."""
+    """Fill a new store with events of the last week, and sum them up; bytes of disk an event."""
     store = DuckDBStore(data)
     start = datetime.now(UTC) - timedelta(days=DAYS)
     step = DAYS * 86_400_000_000 // events
@@ -60,6 +60,7 @@ def generate(data: Path, events: int) -> float:
                     last=min(first + CHUNK, events),
                 )
             )  # fmt: skip
+    store.settle()
     store.close()
     return sum(path.stat().st_size for path in data.iterdir()) / events
 

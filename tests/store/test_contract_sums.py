@@ -6,17 +6,15 @@ import random
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlplugin.store import duckdb_sums
-from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter, Row, Store
 from mlplugin.store.sums import COLUMNS, SLICED_BY, Bin, Count, Slice, Suspect
 from mlplugin.verdict import Level, Source, Threat
 from tests.support.events import NOON, event, table
+from tests.support.sums import counted, sliced
 
 AT = datetime.fromtimestamp(NOON / 1e6, UTC)
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -71,12 +69,6 @@ def rows(read_store: Store) -> list[Row]:
     return read_store.search(Filter(), 10_000).rows
 
 
-def values_of(row: Row, column: str) -> list[str]:
-    if column == "answer":
-        return sorted(set(row["answers"]))
-    return [] if row[column] is None else [row[column]]
-
-
 def close(one: Count, other: Count) -> bool:
     """Equal, times to the millisecond."""
     apart = timedelta(milliseconds=1)
@@ -86,40 +78,6 @@ def close(one: Count, other: Count) -> bool:
         and abs(one.first - other.first) < apart
         and abs(one.last - other.last) < apart
     )
-
-
-def counted(rows: list[Row], column: str) -> list[Count]:
-    by: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        for value in values_of(row, column):
-            by[value].append(row)
-    found = [
-        Count(
-            value,
-            len(some),
-            sum(row["verdict"] != "benign" for row in some),
-            sum(row["action"] != "observe" for row in some),
-            len({row["client"] for row in some}),
-            min(row["time"] for row in some),
-            max(row["time"] for row in some),
-            max(row["score"] for row in some),
-        )
-        for value, some in by.items()
-    ]
-    return sorted(found, key=lambda count: (-count.queries, count.value))
-
-
-def test_only_few_rows_are_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = DuckDBStore(tmp_path)
-    store.append("one", table(made()))
-    few, many = Filter(qname="h1.example.org"), Filter(qname="*")
-    kept = [store.summary(wanted, COLUMNS, 10) for wanted in (few, many)]
-    monkeypatch.setattr(duckdb_sums, "MOST_KEPT", 40)
-    monkeypatch.setattr(
-        duckdb_sums, "KEPT", f"{duckdb_sums.KEPT} AND qname = 'h1.example.org'"
-    )  # so that it is seen whether many are
-    assert [store.summary(wanted, COLUMNS, 10) for wanted in (few, many)] == kept
-    store.close()
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -157,23 +115,6 @@ def test_summary(read_store: Store, rows: list[Row], wanted: Filter) -> None:
 
 def test_span(read_store: Store, rows: list[Row]) -> None:
     assert read_store.span() == (rows[-1]["time"], rows[0]["time"])
-
-
-def sliced(rows: list[Row], step: int, by: str | None) -> list[Slice]:
-    found: dict[tuple[datetime, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        time = EPOCH + (row["time"] - EPOCH) // timedelta(seconds=step) * timedelta(seconds=step)
-        found[time, (row[by] if by else None) or ""].append(row)
-    return [
-        Slice(
-            time,
-            value or None,
-            len(some),
-            sum(row["verdict"] != "benign" for row in some),
-            sum(row["action"] != "observe" for row in some),
-        )
-        for (time, value), some in sorted(found.items())
-    ]
 
 
 @pytest.mark.parametrize("by", [*SLICED_BY, None])

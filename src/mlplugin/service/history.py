@@ -21,7 +21,7 @@ from mlplugin.service.hindsight import Stretch
 from mlplugin.service.overrides import HIGHEST_SCORE, parse_client
 from mlplugin.service.times import parse_when, rfc3339
 from mlplugin.store.port import ACTIONS, Filter, Order, Override, Position, Size, Store
-from mlplugin.store.sums import Count, Stats
+from mlplugin.store.sums import Count, Stats, Summary
 from mlplugin.verdict import Level, Source, Threat
 
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -29,6 +29,8 @@ Value = TypeVar("Value")
 
 MOST_ROWS = 10_000
 TOP = 10
+# What is counted of a name.
+ABOUT = ("qname", "client", "answer")
 # How old may be what pages and scrapes are told.
 FRESH_SECONDS = 5.0
 LONGEST_TEXT = 1020
@@ -246,21 +248,18 @@ class History:
 
     def domain(self, name: str, asked: Asked) -> dict[str, Any]:
         """Sum up what is known of a name and all below it."""
+        return about_json(canonical(name), self.about(name, asked)[1])
+
+    def about(self, name: str, asked: Asked) -> tuple[Filter, Summary]:
+        """Sum up a name and all below it; of the most frequent names one more than is shown."""
         qname = canonical(name)
         wanted = asked.parse()
         within = replace(wanted, domain=qname)
-        found = self._store.summary(within, ("qname", "client", "answer"), TOP)
+        found = self._store.summary(within, ABOUT, TOP + 1)
         if not found.stats.queries:  # it is no registered domain: the name by itself
             within = replace(wanted, qname=qname)
-            found = self._store.summary(within, ("qname", "client", "answer"), TOP)
-        return {
-            "name": qname,
-            **stats_json(found.stats),
-            "top_names": counts_json(found.top["qname"]),
-            "top_clients": counts_json(found.top["client"]),
-            "top_answers": counts_json(found.top["answer"]),
-            "nxdomain": found.stats.by_rcode.get(NXDOMAIN, 0),
-        }
+            found = self._store.summary(within, ABOUT, TOP + 1)
+        return within, found
 
     def columns(self, asked: Asked) -> Iterator[pa.RecordBatch]:
         """Give everything that is asked for as columns, oldest first."""
@@ -285,6 +284,18 @@ class History:
     def count(self, asked: Asked) -> int:
         """Count the queries."""
         return self._store.stats(asked.parse()).queries
+
+
+def about_json(qname: str, found: Summary) -> dict[str, Any]:
+    """Give what is known of a name as an object of the interface."""
+    return {
+        "name": qname,
+        **stats_json(found.stats),
+        "top_names": counts_json(found.top["qname"][:TOP]),
+        "top_clients": counts_json(found.top["client"][:TOP]),
+        "top_answers": counts_json(found.top["answer"][:TOP]),
+        "nxdomain": found.stats.by_rcode.get(NXDOMAIN, 0),
+    }
 
 
 def counts_json(counts: list[Count]) -> list[dict[str, Any]]:

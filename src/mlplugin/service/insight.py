@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -18,6 +18,7 @@ from mlplugin.service.history import (
     TOP,
     Asked,
     History,
+    about_json,
     counts_json,
     stats_json,
 )
@@ -110,17 +111,18 @@ class Insight:
 
     def domain(self, name: str, asked: Asked) -> dict[str, Any]:
         """Sum up what is known of a name and all below it, and what is thought of it now."""
-        found = self._history.domain(name, asked)
-        qname = found["name"]
+        qname = canonical(name)
+        within, found = self._history.about(qname, asked)
         (verdict,) = self._judging.classify([qname], explain=True, scores=True)
         override = self._vetting.current().match(qname, None, datetime.now(UTC))
         domain = verdict["registered_domain"]
-        siblings: list[Count] = []
-        if domain is not None:
-            within = replace(asked.parse(), domain=domain)
-            siblings = self._store.top(within, "qname", TOP + 1)
+        siblings: Sequence[Count] = ()
+        if domain is not None and domain == within.domain:
+            siblings = found.top["qname"]
+        elif domain is not None:
+            siblings = self._store.top(replace(asked.parse(), domain=domain), "qname", TOP + 1)
         return {
-            **found,
+            **about_json(qname, found),
             "registered_domain": domain,
             "verdict": verdict,
             "override": None if override is None else override_json(override),

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from mlplugin.store import duckdb_decisions, duckdb_past, duckdb_sensors, duckdb_sums
+from mlplugin.store import duckdb_decisions, duckdb_past, duckdb_sensors, duckdb_sums, duckdb_top
 from mlplugin.store.duckdb_decisions import client_text
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_query import (
@@ -27,7 +27,8 @@ from mlplugin.store.duckdb_query import (
     rows,
     sorting,
 )
-from mlplugin.store.duckdb_sums import chosen
+from mlplugin.store.duckdb_rows import Chosen
+from mlplugin.store.duckdb_upkeep import Upkeep
 from mlplugin.store.port import (
     QUERIES,
     QUERY_COLUMNS,
@@ -87,6 +88,9 @@ class DuckDBStore:
         with self._file.reading() as connection:
             found = connection.execute("SELECT name, id FROM sensors").fetchall()
             self._sensors = dict(found)
+        self._upkeep = Upkeep(self._file, self._lock)
+        if not read_only:
+            self._upkeep.start()
 
     # Events
 
@@ -110,6 +114,7 @@ class DuckDBStore:
                         number = _add_sensor(connection, sensor, len(self._sensors))
                     if growth is not None:
                         _insert(connection, number, new)
+                        self._upkeep.added(connection, new["time"].to_numpy())
                         duckdb_sensors.keep_growth(connection, number, stored, growth)
                     if counters is not None:
                         duckdb_sensors.keep_counters(connection, number, counters)
@@ -120,6 +125,7 @@ class DuckDBStore:
             if growth is None:
                 return Appended(0, events.num_rows)
             stored.grow(growth)
+            self._upkeep.appended(new.num_rows)
             return Appended(new.num_rows, events.num_rows - new.num_rows)
 
     def _intervals(self, sensor: str) -> Intervals:
@@ -149,9 +155,8 @@ class DuckDBStore:
     ) -> Page:
         """Give a page of at most `limit` rows."""
         with self._file.reading() as connection:
-            condition = Condition(connection, wanted)
-            total = _number(connection, f"SELECT count(*) FROM events e WHERE {condition}",  # noqa: S608
-                            condition)  # fmt: skip
+            chosen = Chosen(connection, wanted)
+            total, condition = chosen.count, chosen.condition()
             if after is not None:
                 condition.behind(after, self._sensors.get(after.sensor, -1), order)
             found = connection.execute(
@@ -188,19 +193,17 @@ class DuckDBStore:
     def stats(self, wanted: Filter) -> Stats:
         """Count."""
         with self._file.reading() as connection:
-            return duckdb_sums.stats(chosen(connection, wanted))
+            return duckdb_sums.stats(Chosen(connection, wanted))
 
     def top(self, wanted: Filter, column: str, limit: int) -> list[Count]:
         """Give the most frequent values of a column."""
         with self._file.reading() as connection:
-            return duckdb_sums.top(chosen(connection, wanted), column, limit)
+            return duckdb_sums.top_of(Chosen(connection, wanted), column, limit)
 
     def summary(self, wanted: Filter, columns: Sequence[str], limit: int) -> Summary:
         """Give `stats` and `top` of several columns."""
         with self._file.reading() as connection:
-            rows = chosen(connection, wanted)
-            found = {column: duckdb_sums.top(rows, column, limit) for column in columns}
-            return Summary(duckdb_sums.stats(rows), found)
+            return duckdb_sums.summary(Chosen(connection, wanted), columns, limit)
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Give the times of the first and the last query."""
@@ -210,28 +213,29 @@ class DuckDBStore:
     def timeline(self, wanted: Filter, step: int, by: str | None) -> list[Slice]:
         """Count by steps of time and by a column."""
         with self._file.reading() as connection:
-            return duckdb_sums.timeline(chosen(connection, wanted, keep=False), step, by)
+            return duckdb_sums.timeline(Chosen(connection, wanted), step, by)
 
     def scores(self, wanted: Filter) -> list[Bin]:
         """Count by score."""
         with self._file.reading() as connection:
-            return duckdb_sums.scores(chosen(connection, wanted))
+            return duckdb_sums.scores(Chosen(connection, wanted))
 
     def suspects(self, wanted: Filter, limit: int) -> list[Suspect]:
         """Give the registered domains with the most flagged queries, then with the most of all."""
         with self._file.reading() as connection:
-            return duckdb_sums.suspects(chosen(connection, wanted, keep=False), limit)
+            return duckdb_sums.suspects(Chosen(connection, wanted), limit)
 
     def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
         """Give those registered domains that others asked for than the filter's client, one."""
         with self._file.reading() as connection:
-            rows = chosen(connection, replace(wanted, client=None))
-            return duckdb_sums.shared_domains(rows, client_text(wanted.client), list(domains))
+            others = Chosen(connection, replace(wanted, client=None))
+            mine, client = Chosen(connection, wanted), client_text(wanted.client)
+            return duckdb_sums.shared_domains(others, mine, client, list(domains))
 
     def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
         """Give registered domains that may look like one."""
         with self._file.reading() as connection:
-            return duckdb_sums.similar(chosen(connection, wanted), domain, label, limit)
+            return duckdb_top.similar(Chosen(connection, wanted), domain, label, limit)
 
     def names(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
         """Give every name once; each part of them is read in a transaction of its own."""
@@ -334,6 +338,7 @@ class DuckDBStore:
 
     def _delete(self, condition: str, *parameters: datetime | int) -> int:
         with self._lock, self._file.writing() as connection:
+            self._upkeep.removing(connection, condition, parameters)
             found = connection.execute(
                 f"DELETE FROM events WHERE {condition}",  # noqa: S608 - only our own text
                 list(parameters),
@@ -359,15 +364,15 @@ class DuckDBStore:
         with self._file.reading() as connection:
             connection.execute("SELECT 1").fetchone()
 
+    def settle(self) -> None:
+        """Make the sums of all that is there now, as it is done by and by otherwise."""
+        self._upkeep.settle()
+
     def close(self) -> None:
         """Write everything into the file and let go of it."""
+        self._upkeep.close()
         with self._lock:
             self._file.close()
-
-
-def _number(connection: duckdb.DuckDBPyConnection, query: str, condition: Condition) -> int:
-    found = connection.execute(query, condition.parameters).fetchone()
-    return int(found[0]) if found else 0
 
 
 def _add_sensor(connection: duckdb.DuckDBPyConnection, name: str, number: int) -> int:

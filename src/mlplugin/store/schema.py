@@ -56,6 +56,35 @@ MIGRATIONS = (
     ALTER TABLE events ADD COLUMN shadow_score DECIMAL(3, 1);
     ALTER TABLE events ADD COLUMN shadow_model VARCHAR;
     """,
+    # What `duckdb_pieces` is about: sums made beforehand, each of all events of a piece of time.
+    """
+    CREATE SEQUENCE piece_ids;
+    CREATE TABLE pieces (
+        id BIGINT NOT NULL, level UTINYINT NOT NULL, since TIMESTAMP NOT NULL,
+        until TIMESTAMP NOT NULL
+    );
+    CREATE TABLE sums_by_time (
+        piece BIGINT NOT NULL, slot TIMESTAMP NOT NULL, sensor INTEGER NOT NULL,
+        qtype VARCHAR NOT NULL, rcode VARCHAR, verdict verdict NOT NULL, threat threat,
+        source source NOT NULL, action action NOT NULL, n BIGINT NOT NULL
+    );
+    CREATE TABLE sums_by_client (
+        piece BIGINT NOT NULL, client VARCHAR NOT NULL, sensor INTEGER NOT NULL,
+        qtype VARCHAR NOT NULL, rcode VARCHAR, verdict verdict NOT NULL, threat threat,
+        source source NOT NULL, action action NOT NULL, n BIGINT NOT NULL,
+        first TIMESTAMP NOT NULL, last TIMESTAMP NOT NULL, score DECIMAL(3, 1) NOT NULL
+    );
+    CREATE TABLE sums_by_name (
+        piece BIGINT NOT NULL, qname VARCHAR NOT NULL, domain_length USMALLINT,
+        n BIGINT NOT NULL, flagged BIGINT NOT NULL
+    );
+    CREATE TABLE sums_by_asker (
+        piece BIGINT NOT NULL, domain BOOLEAN NOT NULL, value VARCHAR NOT NULL,
+        client VARCHAR NOT NULL, flagged BOOLEAN NOT NULL, n BIGINT NOT NULL,
+        blocked BIGINT NOT NULL, first TIMESTAMP NOT NULL, last TIMESTAMP NOT NULL,
+        score DECIMAL(3, 1) NOT NULL
+    );
+    """,
 )
 VERSION = len(MIGRATIONS)
 

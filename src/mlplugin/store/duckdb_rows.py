@@ -1,0 +1,313 @@
+"""Rows of the embedded store that sums are made of: events, or what was summed up of them.
+
+`Chosen` is what a filter holds. Its events can be read, those of a narrow filter once for all of a
+page's sums; or pieces (`duckdb_pieces`) are added up, and the events beside them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from mlplugin.store import duckdb_pieces
+from mlplugin.store.duckdb_pieces import Range
+from mlplugin.store.duckdb_query import BLOCKED, FLAGGED, Condition, naive
+from mlplugin.store.port import Filter
+from mlplugin.verdict import Level
+
+# Up to so many groups of events are kept aside: more take more memory, and then disk, than reading
+# them again takes time.
+MOST_KEPT = 2_000_000
+# What has so few events is kept whatever it is about.
+FEW_EVENTS = 200_000
+# What has so few is looked for only in those pieces that have some of it.
+SELDOM = 100_000
+# So many groups have a name and client at most, as a rule.
+GROUPS = 4
+DIFFERENT = "SELECT approx_count_distinct(qname), approx_count_distinct(client) FROM {rows}"
+# What is asked of events of one name, domain or client, for any sum of them.
+NARROW = ("client", "qname", "domain_length", "verdict", "threat", "action", "rcode")
+# Groups of events, which are read once and kept.
+KEPT = """
+    CREATE OR REPLACE TEMP TABLE kept AS
+    SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
+    FROM {rows} GROUP BY ALL
+"""
+NAMED = """
+    CREATE OR REPLACE TEMP TABLE named AS
+    SELECT qname, domain_length, count(*) AS n FROM {rows} GROUP BY qname, domain_length
+"""
+# What `sums_by_client` has, with what is to be added to it of events.
+BY_CLIENT = """
+    CREATE OR REPLACE TEMP TABLE by_client AS
+    SELECT client, sensor, qtype, rcode, verdict, threat, action, sum(n)::BIGINT AS n,
+        min(first) AS first, max(last) AS last, max(score) AS score
+    FROM sums_by_client e WHERE {pieces} GROUP BY ALL
+    UNION ALL
+    SELECT client, sensor, qtype, rcode, verdict, threat, action, count(*), min(time), max(time),
+        max(score)
+    FROM events e WHERE {rest} GROUP BY ALL
+"""
+COUNTED = """
+    (
+        SELECT coalesce(sum(n), 0) AS n FROM sums_by_time e WHERE {pieces}
+        UNION ALL
+        SELECT count(*) FROM events e WHERE {rest}
+    )
+"""
+BY_NAME = """
+    (
+        SELECT qname, domain_length, {counted} AS n FROM sums_by_name e WHERE {pieces}
+        UNION ALL
+        SELECT qname, domain_length, count(*) AS n FROM events e WHERE {rest} GROUP BY ALL
+    ) e WHERE n > 0
+"""
+BY_TIME = f"""
+    (
+        SELECT epoch_us(slot) // {{step}} AS step, {{value}} AS value, sum(n) AS n,
+            coalesce(sum(n) FILTER ({FLAGGED}), 0) AS flagged,
+            coalesce(sum(n) FILTER ({BLOCKED}), 0) AS blocked
+        FROM sums_by_time e WHERE {{pieces}} GROUP BY ALL
+        UNION ALL
+        SELECT epoch_us(time) // {{step}}, {{value}}, count(*), count(*) FILTER ({FLAGGED}),
+            count(*) FILTER ({BLOCKED})
+        FROM events e WHERE {{rest}} GROUP BY ALL
+    ) e WHERE true
+"""  # noqa: S608 - only our own text
+# What a filter may ask for so that each kind of sums can tell; times and verdicts come beside.
+TIMES_KNOWN = frozenset({"threat", "source", "action", "rcode", "qtype", "sensor"})
+CLIENTS_KNOWN = TIMES_KNOWN | {"client"}
+NAMES_KNOWN = frozenset({"qname", "domain", "domains"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """SQL of a table and a condition, with its parameters.
+
+    Attributes:
+        summed: whether a row stands for `n` events, from `first` to `last`, and not for one.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    text: str
+    parameters: list[Any]
+    summed: bool = False
+
+    def sql(self, query: str, **parts: object) -> str:
+        """Fill in a query that has `{rows}` once, and more conditions behind it at most.
+
+        `{n}`, `{flagged}` and `{blocked}` are counts, `{first}` and `{last}` times.
+        """
+        return query.format(rows=self.text, **(SUMMED if self.summed else SINGLE), **parts)
+
+    def ask(self, query: str, *parameters: Any, **parts: object) -> list[tuple[Any, ...]]:
+        """Run such a query; its own parameters come behind those of the rows."""
+        text = self.sql(query, **parts)
+        return self.connection.execute(text, [*self.parameters, *parameters]).fetchall()
+
+    def named(self) -> Rows:
+        """Count its rows by name, and keep that; what is summed up is so already."""
+        if self.summed:
+            return self
+        self.ask(NAMED)
+        return Rows(self.connection, "named e WHERE true", [], summed=True)
+
+    def by_names(self, also: str) -> str:
+        """SQL of rows with a name, its domain and `n` that fulfil one more condition.
+
+        Of events there is one a name: so the ends of far fewer names are to be cut off.
+        """
+        rows = f"{self.text} AND {also}"
+        columns = "qname, domain_length"
+        if self.summed:
+            return rows
+        return f"(SELECT {columns}, count(*) AS n FROM {rows} GROUP BY {columns})"  # noqa: S608
+
+
+SINGLE = {
+    "n": "count(*)",
+    "flagged": f"count(*) FILTER ({FLAGGED})",
+    "blocked": f"count(*) FILTER ({BLOCKED})",
+    "first": "min(time)",
+    "last": "max(time)",
+}
+SUMMED = {
+    "n": "sum(n)::BIGINT",
+    "flagged": f"coalesce(sum(n) FILTER ({FLAGGED}), 0)::BIGINT",
+    "blocked": f"coalesce(sum(n) FILTER ({BLOCKED}), 0)::BIGINT",
+    "first": "min(first)",
+    "last": "max(last)",
+}
+
+
+class Chosen:
+    """What a filter holds, at one moment."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: Filter) -> None:
+        self.connection = connection
+        self.wanted = wanted
+        self._asked = {
+            name for name in wanted.__slots__ if getattr(wanted, name) not in (None, ())
+        } - {"since", "until", "verdicts"}
+        self._within: Range = (
+            None if wanted.since is None else naive(wanted.since),
+            None if wanted.until is None else naive(wanted.until),
+        )
+
+    @functools.cached_property
+    def cover(self) -> duckdb_pieces.Cover:
+        """What of the range is summed up."""
+        return duckdb_pieces.cover(duckdb_pieces.read(self.connection), self._within)
+
+    @functools.cached_property
+    def _condition(self) -> Condition:
+        """All but the times."""
+        return Condition(self.connection, replace(self.wanted, since=None, until=None))
+
+    @functools.cached_property
+    def count(self) -> int:
+        """How many events it has."""
+        if self._asked <= TIMES_KNOWN and self.cover.leaves:
+            pieces, rest = self._beside(self._condition, self.cover.leaves)
+            query = COUNTED.format(pieces=pieces, rest=rest)
+            rows = Rows(self.connection, query, [*pieces.parameters, *rest.parameters], summed=True)
+        else:
+            rows = self.by_client() or self.by_name() or self.events()
+        ((count,),) = rows.ask("SELECT coalesce({n}, 0) FROM {rows}")
+        return int(count)
+
+    @functools.cached_property
+    def _wide(self) -> Chosen:
+        """The same without some domains of a client, which are looked for among few groups."""
+        if self.wanted.domains is None or self.wanted.client is None:
+            return self
+        return Chosen(self.connection, replace(self.wanted, domains=None))
+
+    @functools.cached_property
+    def few(self) -> bool:
+        """Whether it has few events, or is about one name, domain or client in few groups."""
+        if self._wide is not self:
+            return self._wide.few
+        client = self.wanted.client
+        one = client is not None and client.prefixlen == client.max_prefixlen
+        if self.count <= (MOST_KEPT if one or self._named else FEW_EVENTS):
+            return True
+        if not one and not self._named:
+            return False
+        ((names, clients),) = self.events().ask(DIFFERENT)
+        return bool(names * clients * GROUPS <= MOST_KEPT)
+
+    @property
+    def _named(self) -> bool:
+        return self.wanted.domain is not None or self.wanted.qname is not None
+
+    def events(self, ranges: Iterable[Range] | None = None) -> Rows:
+        """Give its events, all or those of some ranges in it."""
+        condition = self.condition() if ranges is None else self._in(self._condition, ranges)
+        return Rows(self.connection, f"events e WHERE {condition}", condition.parameters)
+
+    def condition(self) -> Condition:
+        """Give what its events fulfil."""
+        return self._in(self._condition, self._ranges)
+
+    @functools.cached_property
+    def _ranges(self) -> Sequence[Range]:
+        """The times that its events are of: of a name that is asked for seldom, in few pieces."""
+        names = self.by_name() if self._named else None
+        if names is None or self.count > SELDOM:
+            return [self._within]
+        condition = Condition(
+            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
+        )
+        pieces, _ = self._beside(condition, self.cover.leaves)
+        found = self.connection.execute(
+            f"SELECT DISTINCT piece FROM sums_by_name e WHERE {pieces}",  # noqa: S608
+            pieces.parameters,
+        ).fetchall()
+        having = {piece for (piece,) in found}
+        return self._beside_pieces(piece for piece in self.cover.leaves if piece not in having)
+
+    def _beside_pieces(self, numbers: Iterable[int]) -> Sequence[Range]:
+        """What of its times some pieces of its cover do not have."""
+        these = set(numbers)
+        every = duckdb_pieces.read(self.connection)
+        return duckdb_pieces.gaps(self._within, [one for one in every if one.id in these])
+
+    def of_pieces(self, numbers: Collection[int]) -> Rows:
+        """Give its events that some pieces of its cover have."""
+        every = duckdb_pieces.read(self.connection)
+        return self.events([(one.since, one.until) for one in every if one.id in numbers])
+
+    @staticmethod
+    def _in(condition: Condition, ranges: Iterable[Range]) -> Condition:
+        return condition.also(*duckdb_pieces.within(ranges))
+
+    def kept(self, columns: Collection[str]) -> Rows:
+        """Read its events once, and keep what tells them apart by some columns and `NARROW`."""
+        listed = dict.fromkeys((*NARROW, *columns))
+        self._wide.events().ask(KEPT, columns=", ".join(listed))
+        later = Filter() if self._wide is self else Filter(domains=self.wanted.domains)
+        condition = Condition(self.connection, later)
+        return Rows(self.connection, f"kept e WHERE {condition}", condition.parameters, summed=True)
+
+    # Of pieces; None where they do not tell
+
+    def by_client(self) -> Rows | None:
+        """Give its sums by client, sensor and what else has few values."""
+        if not self._asked <= CLIENTS_KNOWN or not self.cover.leaves:
+            return None
+        return self._by_client
+
+    @functools.cached_property
+    def _by_client(self) -> Rows:
+        pieces, rest = self._beside(self._condition, self.cover.leaves)
+        self.connection.execute(
+            BY_CLIENT.format(pieces=pieces, rest=rest), [*pieces.parameters, *rest.parameters]
+        )
+        return Rows(self.connection, "by_client e WHERE true", [], summed=True)
+
+    def by_time(self, step: int, value: str) -> Rows | None:
+        """Give its sums by steps of so many microseconds and an expression of a column."""
+        if not self._asked <= TIMES_KNOWN or not self.cover.leaves:
+            return None
+        pieces, rest = self._beside(self._condition, self.cover.leaves)
+        text = BY_TIME.format(step=step, value=value, pieces=pieces, rest=rest)
+        return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
+
+    def by_name(self) -> Rows | None:
+        """Give how often each name was asked for, several times each."""
+        counted = self.counted()
+        if counted is None or not self._asked <= NAMES_KNOWN or not self.cover.leaves:
+            return None
+        condition = Condition(
+            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
+        )
+        pieces, _ = self._beside(condition, self.cover.tops)
+        _, rest = self._beside(self._condition, ())
+        text = BY_NAME.format(counted=counted, pieces=pieces, rest=rest)
+        return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
+
+    def asked_verdicts(self) -> str:
+        """SQL that a row of `sums_by_asker` has the verdicts that are asked for."""
+        return {"n": "true", "flagged": "flagged"}.get(str(self.counted()), "NOT flagged")
+
+    def counted(self) -> str | None:
+        """SQL of what `sums_by_name` counts of the verdicts that are asked for."""
+        verdicts = frozenset(self.wanted.verdicts) or frozenset(Level)
+        return {
+            frozenset(Level): "n",
+            frozenset({Level.BENIGN}): "n - flagged",
+            frozenset(Level) - {Level.BENIGN}: "flagged",
+        }.get(verdicts)
+
+    def _beside(self, condition: Condition, pieces: Collection[int]) -> tuple[Condition, Condition]:
+        """Conditions of some pieces' sums, and of the events that no piece has."""
+        listed = condition.also("piece IN (SELECT unnest(?::BIGINT[]))", [list(pieces)])
+        if pieces:
+            # Said so, it lets row groups be passed over.
+            listed = listed.also("piece BETWEEN ? AND ?", [min(pieces), max(pieces)])
+        return listed, self._in(condition, self.cover.rest)

@@ -1,0 +1,276 @@
+"""The most frequent values of a column of the embedded store's history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from mlplugin.store.duckdb_query import aware
+from mlplugin.store.duckdb_rows import Chosen, Rows
+from mlplugin.store.sums import Count
+
+# Up to so many values are compared one by one, which is quicker than a join.
+MOST_COMPARED = 100
+
+DOMAIN = "right(qname, domain_length)"
+APART = "string_split(answers, ' ')"
+# Of each column: what its values come out of, and how. Where rows have been summed up by the
+# former and by client, there are few left to do more with.
+COLUMNS = {
+    "qname": ("qname", "qname"),
+    "registered_domain": ("qname, domain_length", DOMAIN),
+    "client": ("client", "client"),
+    "answer": ("answers", f"unnest(list_distinct({APART}))"),
+    "qtype": ("qtype", "qtype"),
+    "rcode": ("rcode", "rcode"),
+    "threat": ("threat", "threat::VARCHAR"),
+    "sensor": ("sensor", "(SELECT name FROM sensors WHERE id = sensor)"),
+    "shadow_model": ("shadow_model", "shadow_model"),
+}
+# There are so few of their values that all are summed up.
+FEW = frozenset({"qtype", "rcode", "threat", "sensor", "shadow_model"})
+# What sums by client know of.
+OF_CLIENTS = frozenset({"client", "qtype", "rcode", "threat", "sensor"})
+
+# By value and who asked for it; of this there is one row a value in the end.
+BY_VALUE = """
+    SELECT {value} AS value, asker, n, flagged, blocked, first, last, score FROM (
+        SELECT {columns}, client AS asker, {n} AS n, {flagged} AS flagged, {blocked} AS blocked,
+            {first} AS first, {last} AS last, max(score) AS score
+        FROM {rows} AND {inside} GROUP BY ALL
+    )
+"""
+SUMMED = """
+    SELECT value, sum(n)::BIGINT, sum(flagged)::BIGINT, sum(blocked)::BIGINT,
+        count(DISTINCT asker), min(first), max(last), max(score)::DOUBLE
+    FROM ({}) WHERE value IS NOT NULL GROUP BY 1
+"""
+FREQUENT = """
+    SELECT {column} FROM {rows} AND {column} IS NOT NULL
+    GROUP BY 1 ORDER BY {n} DESC, 1 LIMIT {limit}
+"""
+# Answers are taken apart once for each text of them, not for each query.
+JOINED = """
+    CREATE OR REPLACE TEMP TABLE joined AS
+    SELECT answers, {n} AS n FROM {rows} AND answers IS NOT NULL GROUP BY answers
+"""
+DOMAINS = """
+    SELECT value FROM (
+        SELECT {value} AS value, sum(n) AS n FROM {names} GROUP BY 1
+    ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
+"""
+# Those of some domains.
+NAMES = """
+    SELECT DISTINCT qname FROM (
+        SELECT qname, domain_length FROM {rows} AND domain_length IS NOT NULL GROUP BY ALL
+    ) WHERE {inside}
+"""
+# Which pieces say who asked for which values, and which have some values at all.
+TOLD = """
+    SELECT DISTINCT piece, value FROM sums_by_asker
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain = ? AND {inside}
+"""
+THERE = """
+    SELECT DISTINCT piece, {value} FROM sums_by_name
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {counted} > 0 AND {inside}
+"""
+NAMES_THERE = """
+    SELECT DISTINCT qname FROM sums_by_name
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {inside}
+"""
+ASKED = """
+    SELECT value, client AS asker, n, CASE WHEN flagged THEN n ELSE 0 END AS flagged, blocked,
+        first, last, score
+    FROM sums_by_asker
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain = ? AND {inside} AND {verdicts}
+        AND NOT (piece IN (SELECT unnest(?::BIGINT[])) AND value IN (SELECT unnest(?::VARCHAR[])))
+"""
+
+
+def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> list[Count]:
+    """Give the most frequent values of a column, by frequency and then by value.
+
+    Args:
+        chosen: the filter.
+        column: one of `COLUMNS`.
+        limit: so many at most.
+        kept: what is kept of its events, if they are few.
+    """
+    if column in OF_CLIENTS:
+        kept = kept or chosen.by_client()
+    rows = kept or chosen.events()
+    if column in FEW:
+        return _counts(rows, column)[:limit]
+    if column == "answer":
+        return _answers(rows, limit)
+    if column == "client":
+        return _of(rows, column, _frequent(rows, column, limit))
+    names = None if kept is not None else chosen.by_name()
+    if column == "registered_domain":
+        return _domains(chosen, rows, names, limit)
+    values = _frequent(names or rows, column, limit)
+    return _of(rows, column, values) if names is None else _added_up(chosen, column, values)
+
+
+def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
+    """Give registered domains that may look like one."""
+    wanted = """
+        value <> ? AND (
+            starts_with(value, ?) OR starts_with(value, 'xn--')
+            OR length(value) BETWEEN ? AND ? AND length(translate(value, ?, '')) <= 2
+            AND damerau_levenshtein(value, ?) <= 2
+        )
+    """
+    # What differs by two letters has two others at most, which is told ten times as soon.
+    lengths = [len(domain) - 2, len(domain) + 2]
+    parameters = [domain, f"{label}.", *lengths, domain, domain]
+    return _domains(chosen, chosen.events(), chosen.by_name(), limit, (wanted, parameters))
+
+
+def _domains(
+    chosen: Chosen,
+    rows: Rows,
+    summed: Rows | None,
+    limit: int,
+    holds: tuple[str, Sequence[Any]] = ("true", ()),
+) -> list[Count]:
+    """Count the most frequent registered domains for which a condition holds."""
+    wanted, parameters = holds
+    names = summed or rows.named()
+    text = names.by_names("domain_length IS NOT NULL")
+    query = DOMAINS.format(value=DOMAIN, names=text, wanted=wanted, limit=int(limit))
+    found = names.connection.execute(query, [*names.parameters, *parameters]).fetchall()
+    values = [value for (value,) in found]
+    if summed is not None:
+        return _added_up(chosen, "registered_domain", values)
+    return _of(rows, "registered_domain", values, names)
+
+
+def _frequent(rows: Rows, column: str, limit: int) -> list[str]:
+    """The most frequent values of a column that is not taken apart."""
+    return [value for (value,) in rows.ask(FREQUENT, column=column, limit=int(limit))]
+
+
+def _of(rows: Rows, column: str, values: list[str], names: Rows | None = None) -> list[Count]:
+    """Count some values of a column."""
+    if not values:
+        return []
+    return _counts(rows, column, *_inside(names or rows, column, values), values)
+
+
+def _inside(names: Rows, column: str, values: list[str]) -> tuple[str, list[Any]]:
+    """A condition on what rows with some values fulfil, and few others.
+
+    Of registered domains it is about the names that rows have below them.
+    """
+    if column != "registered_domain":
+        return _in(column, values)
+    inside, among = _in(DOMAIN, values)
+    return _in("qname", [name for (name,) in names.ask(NAMES, *among, inside=inside)])
+
+
+def _added_up(chosen: Chosen, column: str, values: list[str]) -> list[Count]:
+    """Count some names or registered domains by who asked for them.
+
+    Where one was asked for too seldom for a piece to tell by whom, its events are read.
+    """
+    if not values:
+        return []
+    leaves, domain = list(chosen.cover.leaves), column == "registered_domain"
+    pieces, seldom = _seldom(chosen, column, values)
+    inside, among = _in("value", values)
+    parts = [ASKED.format(inside=inside, verdicts=chosen.asked_verdicts())]
+    parameters: list[Any] = [leaves, domain, *among, pieces, seldom]
+    columns, value = COLUMNS[column]
+    rest = chosen.events(chosen.cover.rest)
+    within, those = _inside(rest, column, values)
+    parts.append(rest.sql(BY_VALUE, columns=columns, value=value, inside=within))
+    parameters += [*rest.parameters, *those]
+    if seldom:
+        names = seldom
+        if domain:
+            within, those = _in(value, seldom)
+            query = NAMES_THERE.format(inside=within)
+            found = chosen.connection.execute(query, [pieces, *those]).fetchall()
+            names = [name for (name,) in found]
+        read = chosen.of_pieces(pieces)
+        within, those = _in("qname", names)
+        again = read.sql(BY_VALUE, columns=columns, value=value, inside=within)
+        among_seldom, listed = _in("value", seldom)
+        parts.append(f"SELECT * FROM ({again}) WHERE {among_seldom}")  # noqa: S608
+        parameters += [*read.parameters, *those, *listed]
+    query = SUMMED.format(" UNION ALL ".join(parts))
+    return _sorted(chosen.connection.execute(query, parameters).fetchall(), values)
+
+
+def _seldom(chosen: Chosen, column: str, values: list[str]) -> tuple[list[int], list[str]]:
+    """Those pieces of the cover that have some of the values, but not by whom; and these values."""
+    leaves, domain = list(chosen.cover.leaves), column == "registered_domain"
+    inside, among = _in("value", values)
+    told = set(
+        chosen.connection.execute(TOLD.format(inside=inside), [leaves, domain, *among]).fetchall()
+    )
+    untold = [leaf for leaf in leaves if any((leaf, value) not in told for value in values)]
+    if not untold:
+        return [], []
+    value = COLUMNS[column][1]
+    inside, among = _in(value, values)
+    query = THERE.format(value=value, counted=f"({chosen.counted()})", inside=inside)
+    there = chosen.connection.execute(query, [untold, *among]).fetchall()
+    missing = set(there) - told
+    return sorted({piece for piece, _ in missing}), sorted({value for _, value in missing})
+
+
+def _answers(rows: Rows, limit: int) -> list[Count]:
+    """Count the most frequent answers."""
+    rows.ask(JOINED)
+    found = rows.connection.execute(f"""
+        SELECT value FROM (SELECT unnest(list_distinct({APART})) AS value, n FROM joined)
+        GROUP BY 1 ORDER BY sum(n) DESC, 1 LIMIT {int(limit)}
+    """).fetchall()  # noqa: S608 - only our own text
+    values = [value for (value,) in found]
+    if not values:
+        return []
+    has = f"list_has_any({APART}, ?::VARCHAR[])"
+    inside = f"answers IN (SELECT answers FROM joined WHERE {has})"  # noqa: S608
+    return _counts(rows, "answer", inside, [values], values)
+
+
+def _in(column: str, values: Sequence[str]) -> tuple[str, list[Any]]:
+    """A condition that a column has one of some values, and its parameters."""
+    if 0 < len(values) <= MOST_COMPARED:
+        return f"{column} IN ({', '.join('?' for _ in values)})", [*values]
+    return f"{column} IN (SELECT unnest(?::VARCHAR[]))", [list(values)]
+
+
+def _counts(
+    rows: Rows,
+    column: str,
+    inside: str = "true",
+    parameters: Sequence[Any] = (),
+    values: list[str] | None = None,
+) -> list[Count]:
+    """Count values of a column, all or some, the most frequent first."""
+    columns, value = COLUMNS[column]
+    text = rows.sql(BY_VALUE, columns=columns, value=value, inside=inside)
+    found = rows.connection.execute(SUMMED.format(text), [*rows.parameters, *parameters])
+    return _sorted(found.fetchall(), values)
+
+
+def _sorted(groups: Sequence[tuple[Any, ...]], values: list[str] | None) -> list[Count]:
+    known = None if values is None else set(values)
+    found = [_count(group) for group in groups if known is None or group[0] in known]
+    return sorted(found, key=lambda count: (-count.queries, count.value))
+
+
+def _count(group: tuple[Any, ...]) -> Count:
+    value, queries, flagged, blocked, clients, first, last, score = group
+    return Count(value, queries, flagged, blocked, clients, required(first), required(last), score)
+
+
+def required(moment: datetime) -> datetime:
+    """A time of a column that takes no NULL, with its zone said."""
+    found = aware(moment)
+    assert found is not None  # noqa: S101 - the column takes no NULL
+    return found

@@ -1,0 +1,196 @@
+"""Keeps the sums of the embedded store's pieces true, and makes them in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from mlplugin.errors import StoreError
+from mlplugin.store import duckdb_summing as summing
+from mlplugin.store.duckdb_file import DuckDBFile
+from mlplugin.store.duckdb_pieces import Range, leaves, read
+from mlplugin.store.duckdb_query import moment, naive
+from mlplugin.store.sequences import Numbers
+
+LOG = logging.getLogger(__name__)
+MINUTE_MICROSECONDS = 60_000_000
+# A piece ends so long before the newest event: until then some are still on their way.
+ON_THE_WAY = timedelta(minutes=2)
+# Where late events came in the last so many seconds, more are waited for.
+CALM_SECONDS = 60.0
+# Of so many pieces to be made is told how far it is.
+MANY = 20
+MINUTES_OF = "SELECT DISTINCT time_bucket(INTERVAL 1 MINUTE, time) FROM events WHERE {}"
+
+
+class Upkeep:
+    """Sums up what has been appended, piece by piece.
+
+    `added` and `removing` belong into the transaction that changes the events.
+    """
+
+    def __init__(self, file: DuckDBFile, lock: threading.RLock) -> None:
+        """Keep a file; nothing is done before `start`.
+
+        Args:
+            file: what is kept.
+            lock: held by whoever writes into it.
+        """
+        self._file = file
+        self._lock = lock
+        self._front: int | None = None  # events before it (microseconds) may belong to a piece
+        self._late: list[tuple[Range, float]] = []
+        self._new = 0
+        self._merging: int | None = None
+        self._swept = False
+        self._settling = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look at what is there, and begin if there is enough to do."""
+        with self._file.reading() as connection:
+            self._see(connection)
+            found = connection.execute("SELECT count(*) FROM events").fetchone()
+        self.appended(found[0] if found else 0)
+
+    def _see(self, connection: duckdb.DuckDBPyConnection) -> None:
+        below = leaves(read(connection))
+        if below:
+            end = below[-1].until.replace(tzinfo=UTC).timestamp()
+            self._front = max(self._front or 0, int(end) * 1_000_000)
+
+    def close(self) -> None:
+        """End, after the step that is under way."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    # What changes the events
+
+    def added(self, connection: duckdb.DuckDBPyConnection, times: Numbers) -> None:
+        """Take back what is not true any more with events of these times (microseconds)."""
+        if self._front is None or not len(times) or int(times.min()) >= self._front:
+            return
+        minutes = np.unique(times[times < self._front] // MINUTE_MICROSECONDS)
+        moments = [naive(moment(int(minute) * MINUTE_MICROSECONDS)) for minute in minutes]
+        now = time.monotonic()
+        self._late = [one for one in self._late if now - one[1] < CALM_SECONDS]
+        self._late.append(((moments[0], moments[-1] + summing.MINUTE), now))
+        if summing.take_back(connection, read(connection), moments):
+            self._swept = False
+            self._begin()
+
+    def removing(
+        self, connection: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]
+    ) -> None:
+        """Take back what is not true any more without the events of a condition."""
+        if self._front is None:
+            return
+        found = connection.execute(MINUTES_OF.format(condition), list(parameters)).fetchall()
+        if summing.take_back(connection, read(connection), [minute for (minute,) in found]):
+            summing.sweep(connection, self._merging)
+
+    def appended(self, count: int) -> None:
+        """Note that so many events are there that were not; they are looked at by and by."""
+        self._new += count
+        if self._new < summing.PIECE_EVENTS // 2 or self._stop.is_set():
+            return
+        self._new = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have the thread look, and start it if it is not there yet."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="sums", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    # What makes the sums
+
+    def settle(self, horizon: datetime | None = None) -> None:
+        """Sum up now what the thread would by and by.
+
+        Args:
+            horizon: the end of the last piece at most; none for what is usual.
+        """
+        with self._settling:
+            self._settle(horizon)
+
+    def _settle(self, horizon: datetime | None) -> None:
+        if not self._swept:
+            with self._lock, self._file.writing() as connection:
+                summing.sweep(connection)
+                self._swept = True
+        with self._file.reading() as connection:
+            self._see(connection)
+            end = _horizon(connection) if horizon is None else naive(horizon)
+            stretches = [] if end is None else summing.plan(connection, end, self._avoided())
+        for place, stretch in enumerate(stretches):
+            if self._stop.is_set():
+                return
+            if len(stretches) >= MANY and place % (len(stretches) // 10) == 0:
+                LOG.info(
+                    "history: %d of %d pieces summed up, from %s on",
+                    place, len(stretches), stretch.since,
+                )  # fmt: skip
+            with self._lock:
+                with self._file.writing() as connection:
+                    summing.sum_up(connection, stretch)
+                with self._file.reading() as connection:
+                    self._see(connection)
+        while not self._stop.is_set() and self._merge():
+            pass
+
+    def _avoided(self) -> list[Range]:
+        now = time.monotonic()
+        return [within for within, at in self._late if now - at < CALM_SECONDS]
+
+    def _merge(self) -> bool:
+        """Merge some pieces, if there are any to be merged."""
+        with self._lock:
+            with self._file.writing() as connection:
+                merge = summing.next_merge(connection)
+            self._merging = None if merge is None else merge.number
+        try:
+            for part in range(merge.parts if merge is not None else 0):
+                assert merge is not None  # noqa: S101
+                with self._lock, self._file.writing() as connection:
+                    if self._stop.is_set() or not summing.merge_part(connection, merge, part):
+                        self._swept = False
+                        break
+        finally:
+            self._merging = None
+        return merge is not None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(CALM_SECONDS if self._late else None)
+            self._wake.clear()
+            try:
+                if not self._stop.is_set():
+                    self.settle()
+                    with self._lock:
+                        self._late = self._late if self._avoided() else []
+            except StoreError as fault:
+                LOG.warning("the history is not summed up, and will be later: %s", fault)
+            except Exception:  # without it every question only takes longer
+                LOG.exception("the history is not summed up, and will be later")
+
+
+def _horizon(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Until when nothing is on its way any more; None without an event."""
+    found = connection.execute("SELECT max(time) FROM events").fetchone()
+    if found is None or found[0] is None:
+        return None
+    newest: datetime = min(found[0], naive(datetime.now(UTC)))
+    return newest - ON_THE_WAY

@@ -1,0 +1,180 @@
+"""Sums that the embedded store makes beforehand: always those of the events that are there."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlplugin.store import duckdb_rows
+from mlplugin.store.duckdb_pieces import Piece, cover, gaps, leaves
+from mlplugin.store.duckdb_store import DuckDBStore
+from mlplugin.store.port import EVENTS, Filter
+from tests.support.events import table
+from tests.support.pieces import (
+    BEGIN,
+    DAY,
+    EVERY,
+    LATER,
+    assert_quickly,
+    assert_sums,
+    assert_true,
+    made_small,
+    pieces,
+    some,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of few events, so that there are many; the thread is not begun by itself."""
+    made_small(monkeypatch)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 4), st.integers(1, 60)),
+        st.tuples(st.just("again"), st.integers(0, 4), st.integers(1, 60)),
+        st.tuples(st.just("settle"), st.just(0), st.just(0)),
+        st.tuples(st.just("age"), st.integers(0, 80), st.just(0)),
+        st.tuples(st.just("bytes"), st.just(0), st.just(0)),
+        st.tuples(st.just("open"), st.just(0), st.just(0)),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(
+    max_examples=12, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(steps=STEPS, seed=st.integers(0, 1000))
+def test_whatever_happens_the_sums_are_those_of_the_events(
+    steps: list[tuple[str, int, int]], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Late and early events, doubles, several sensors, retention within days, starts anew."""
+    place, dice = tmp_path_factory.mktemp("history"), random.Random(seed)
+    store = DuckDBStore(place)
+    at = {"one": 0, "two": 0}
+    steps = [("append", 0, 60), ("append", 1, 60), ("settle", 0, 0), *steps, ("settle", 0, 0)]
+    for step, first, second in steps:
+        sensor = dice.choice(("one", "two"))
+        if step == "append":
+            numbers = range(at[sensor], at[sensor] + second)
+            at[sensor] += second
+            store.append(sensor, table(some(dice, numbers, first * DAY // 2, DAY)))
+        elif step == "again" and at[sensor]:
+            numbers = range(max(0, at[sensor] - second), at[sensor] + 3)
+            at[sensor] += 3
+            store.append(sensor, table(some(dice, numbers, first * DAY // 2, DAY)))
+        elif step == "settle":
+            store._upkeep.settle(LATER)
+        elif step == "age":
+            store.trim(BEGIN + timedelta(hours=first), None)
+        elif step == "bytes":
+            store._delete("rowid < (SELECT min(rowid) + 40 FROM events)")
+        elif step == "open":
+            store.close()
+            store = DuckDBStore(place)
+        assert_quickly(store)
+    assert_true(store, dice)
+    store.close()
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[DuckDBStore]:
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store._upkeep.settle(LATER)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]:
+    """One that is only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        made_small(patch)
+        store = DuckDBStore(tmp_path_factory.mktemp("history"))
+        store.append("one", table(some(random.Random(1), range(150), 0, 3 * DAY)))
+        store.append("two", table(some(random.Random(2), range(150), 0, 3 * DAY)))
+        store._upkeep.settle(LATER)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("wanted", EVERY, ids=str)
+def test_each_filter(read_only: DuckDBStore, wanted: Filter) -> None:
+    assert_sums(read_only, wanted)
+
+
+def test_pieces_lie_beside_each_other_and_are_merged(filled: DuckDBStore) -> None:
+    found = pieces(filled)
+    below = leaves(found)
+    assert len(below) >= 8
+    assert all(one.until == other.since for one, other in itertools.pairwise(below))
+    assert {piece.level for piece in found} >= {0, 1, 2}
+    chosen = cover(found, (None, None))
+    assert len(chosen.tops) < len(chosen.leaves) == len(below)
+    assert len(chosen.rest) == 2, "before the first and behind the last"
+
+
+def test_events_are_read_only_beside_pieces(filled: DuckDBStore) -> None:
+    """What is summed up is not read again: seen by sums that are not true."""
+    with filled._file.writing() as connection:
+        connection.execute("UPDATE sums_by_client SET n = n + 1000")
+    assert filled.stats(Filter()).queries > 1000
+    assert filled.stats(Filter(min_score=0.0)).queries == 300, "of scores pieces know nothing"
+
+
+def test_only_few_groups_are_kept_aside(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Filter(domain="example.org")
+    kept = filled.summary(wanted, ("qname", "answer"), 10)
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 0)
+    monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", 0)
+    monkeypatch.setattr(duckdb_rows, "KEPT", "no query")
+    assert filled.summary(wanted, ("qname", "answer"), 10) == kept
+
+
+# Which pieces a range is added up from
+
+
+def piece(number: int, level: int, since: int, until: int) -> Piece:
+    begin = datetime(2026, 1, 1)  # noqa: DTZ001 - as the columns have it
+    return Piece(number, level, begin + timedelta(hours=since), begin + timedelta(hours=until))
+
+
+def hour(number: float) -> datetime:
+    return datetime(2026, 1, 1) + timedelta(hours=number)  # noqa: DTZ001
+
+
+def test_cover() -> None:
+    every = [piece(9, 1, 0, 4), piece(1, 0, 0, 2), piece(2, 0, 2, 4), piece(3, 0, 6, 7)]
+    found = cover(every, (None, None))
+    assert (found.leaves, found.tops) == ([1, 2, 3], [9, 3])
+    assert found.rest == [(None, hour(0)), (hour(4), hour(6)), (hour(7), None)]
+    found = cover(every, (hour(1), hour(6.5)))
+    assert (found.leaves, found.tops, found.rest) == (
+        [2], [2], [(hour(1), hour(2)), (hour(4), hour(6.5))],
+    )  # fmt: skip
+    found = cover(every, (hour(5), hour(3)))
+    assert (found.leaves, found.rest) == ([], [])
+    assert gaps((hour(0), hour(4)), every[1:3]) == []
+
+
+def test_nothing_to_sum_up(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path)
+    store.settle()
+    store.append("one", EVENTS.empty_table())
+    store.settle()
+    assert pieces(store) == []
+    store.close()

@@ -1,0 +1,229 @@
+"""When the embedded store sums its history up, and takes back what is not true any more."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mlplugin.service.batch import LATEST_TIME
+from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
+from mlplugin.store.duckdb_pieces import leaves
+from mlplugin.store.duckdb_store import FILE, DuckDBStore
+from mlplugin.store.port import Filter
+from tests.support.events import NOON, event, table
+from tests.support.pieces import (
+    BEGIN,
+    DAY,
+    LATER,
+    assert_quickly,
+    assert_sums,
+    assert_true,
+    made_small,
+    pieces,
+    some,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of few events, so that there are many; the thread is not begun by itself."""
+    made_small(monkeypatch)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[DuckDBStore]:
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store._upkeep.settle(LATER)
+    yield store
+    store.close()
+
+
+def test_a_late_event_takes_its_piece_back_alone(filled: DuckDBStore) -> None:
+    before = leaves(pieces(filled))
+    late = some(random.Random(2), range(1000, 1001), DAY, 60)
+    filled.append("two", table(late))
+    after = leaves(pieces(filled))
+    (gone,) = set(before) - set(after)
+    assert gone.since <= BEGIN.replace(tzinfo=None) + timedelta(days=1, minutes=1)
+    assert set(after) < set(before)
+    filled._upkeep.settle(LATER)
+    assert len(leaves(pieces(filled))) == len(before)
+    assert_true(filled)
+
+
+def test_a_gap_where_events_still_come_is_left(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    before = leaves(pieces(filled))
+    filled.append("two", table(some(random.Random(2), range(1000, 1001), DAY, 60)))
+    filled._upkeep.settle(LATER)
+    assert len(leaves(pieces(filled))) == len(before) - 1
+    assert_quickly(filled)
+
+
+def test_the_end_is_left_where_events_still_come(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor that is behind does not have the last piece made again and again."""
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    last = leaves(pieces(filled))[-1]
+    when = int((last.since - BEGIN.replace(tzinfo=None)).total_seconds()) + 120
+    filled.append("two", table(some(random.Random(2), range(1000, 1001), when, 1)))
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].until == last.since
+    assert_quickly(filled)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.0)
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].until > last.since
+    assert_true(filled)
+
+
+def test_clocks_that_run_wild(filled: DuckDBStore) -> None:
+    ends = [event(n, time=time) for n, time in enumerate((0, LATEST_TIME))]
+    filled.append("two", table(ends))
+    filled._upkeep.settle(LATER)
+    assert len(leaves(pieces(filled))) > 5
+    assert_true(filled)
+
+
+def test_what_was_taken_back_is_swept(filled: DuckDBStore) -> None:
+    while filled.trim(BEGIN + timedelta(days=2), None):
+        pass
+    assert pieces(filled), "what is younger stays summed up"
+    kept = {piece.id for piece in pieces(filled)}
+    with filled._file.reading() as connection:
+        for name in duckdb_summing.TABLES:
+            found = connection.execute(f"SELECT DISTINCT piece FROM {name}").fetchall()  # noqa: S608
+            assert {piece for (piece,) in found} <= kept
+    assert_true(filled)
+
+
+def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece below goes between two parts: the rest of the merge is given up and swept."""
+    with filled._file.writing() as connection:
+        connection.execute("DELETE FROM pieces WHERE level > 0")
+        merge = duckdb_summing.next_merge(connection)
+        assert merge is not None
+        assert merge.parts > 1
+        assert duckdb_summing.merge_part(connection, merge, 0)
+    when = int((merge.below[0].since - BEGIN.replace(tzinfo=None)).total_seconds())
+    filled.append("two", table(some(random.Random(2), range(1000, 1001), when + 60, 1)))
+    with filled._file.writing() as connection:
+        assert not duckdb_summing.merge_part(connection, merge, 1)
+    filled._upkeep.settle(LATER)
+    assert all(piece.id != merge.number for piece in pieces(filled))
+    assert_true(filled)
+
+
+def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.01)
+    done, merge = threading.Event(), duckdb_upkeep.Upkeep._merge
+
+    def merged(upkeep: duckdb_upkeep.Upkeep) -> bool:
+        found = merge(upkeep)
+        if not found:
+            done.set()
+        return found
+
+    monkeypatch.setattr(duckdb_upkeep.Upkeep, "_merge", merged)
+    store = DuckDBStore(tmp_path)
+    days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
+    store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
+    assert done.wait(60)
+    store.close()
+    store = DuckDBStore(tmp_path, read_only=True)
+    assert len(pieces(store)) > 5
+    assert_true(store)
+    store.close()
+
+
+# Older files, and a process that is killed
+
+
+def older(place: Path, count: int) -> None:
+    """A file of the version before there were pieces."""
+    with duckdb.connect(place / FILE) as old:
+        old.execute("CREATE TABLE mlplugin (version INTEGER NOT NULL)")
+        old.execute("INSERT INTO mlplugin VALUES (2)")
+        for step in schema.MIGRATIONS[:2]:
+            old.execute(step)
+        old.execute("INSERT INTO sensors VALUES (0, 'one')")
+        old.execute("INSERT INTO sequences VALUES (0, 0, ?)", [count - 1])
+        old.execute(
+            "INSERT INTO events SELECT make_timestamp(? + n * 60000000), 0, n, "
+            "'192.0.2.' || n % 5, 'udp', 'h' || n % 7 || '.example.org', 11, 'A', 'NOERROR', "
+            "NULL, 1, "
+            "CASE WHEN n % 10 = 0 THEN 'malicious' ELSE 'benign' END, NULL, 0, 'model', '1', "
+            "'observe', NULL, NULL, NULL, NULL FROM range(?) r(n)",
+            [NOON, count],
+        )
+
+
+def test_an_older_file_is_summed_up_by_and_by(tmp_path: Path) -> None:
+    older(tmp_path, 500)
+    store = DuckDBStore(tmp_path)
+    assert pieces(store) == [], "it opens at once"
+    assert_sums(store, Filter())
+    store._upkeep.settle(LATER)
+    assert len(leaves(pieces(store))) > 10
+    assert_true(store)
+    store.close()
+
+
+KILLED = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from mlplugin.store import duckdb_summing, duckdb_upkeep
+from mlplugin.store.duckdb_store import DuckDBStore
+duckdb_summing.PIECE_EVENTS, duckdb_summing.TOGETHER, duckdb_summing.PART_NAMES = 25, 2, 3
+duckdb_upkeep.Upkeep._begin = lambda *_: None
+made, parts = duckdb_summing.sum_up, duckdb_summing.merge_part
+def told(function):
+    def call(*given):
+        found = function(*given)
+        print(function.__name__, flush=True)
+        sys.stdin.readline()  # goes on when it is told to
+        return found
+    return call
+duckdb_summing.sum_up, duckdb_summing.merge_part = told(made), told(parts)
+DuckDBStore(Path(sys.argv[1]))._upkeep.settle(datetime(2030, 1, 1, tzinfo=UTC))
+"""
+
+
+@pytest.mark.parametrize(("step", "times"), [("sum_up", 1), ("sum_up", 4), ("merge_part", 2)])
+def test_killed_half_way(step: str, times: int, tmp_path: Path) -> None:
+    """Each step is there whole or not at all, and the next start goes on."""
+    older(tmp_path, 500)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        while times:
+            times -= process.stdout.readline().strip() == step
+            if times:
+                process.stdin.write("\n")
+                process.stdin.flush()
+        process.send_signal(signal.SIGKILL)
+    store = DuckDBStore(tmp_path)
+    assert_true(store)
+    store._upkeep.settle(LATER)
+    assert_true(store)
+    assert len(leaves(pieces(store))) > 10
+    store.close()
