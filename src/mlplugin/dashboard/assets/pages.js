@@ -1,4 +1,4 @@
-/* Keys, the rows of the vetting queue, and bars that open what they stand for. */
+/* Keys, the rows of the vetting queue, and the threshold. */
 (() => {
   const stored = (key) => {
     try {
@@ -91,15 +91,15 @@
       button.setAttribute("aria-pressed", String(areKeysOn()));
     }
   };
-  /* Dash's slider has no name of its own for screen readers: it takes that of its group. */
-  const nameSliders = () => {
-    for (const group of document.querySelectorAll(".threshold")) {
-      for (const control of group.querySelectorAll("[role=slider], input")) {
-        const said = group.getAttribute("aria-label");
-        if (control.getAttribute("aria-label") !== said) control.setAttribute("aria-label", said);
-      }
+  /* The threshold: what it says while it is moved, and what is asked for when it is let go. */
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "threshold") document.getElementById("threshold-said").textContent = target.value;
+  });
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "threshold") {
+      window.dash_clientside?.set_props?.("threshold-at", { data: Number(target.value) });
     }
-  };
+  });
   const isWriting = (element) =>
     element?.isContentEditable ||
     (element?.matches?.("input, textarea, select") && !element.matches("[type=radio], [type=checkbox]"));
@@ -107,7 +107,7 @@
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!areKeysOn() || isWriting(target) || target.closest?.("[role=slider]")) return;
+    if (!areKeysOn() || isWriting(target) || target.closest?.("[type=range]")) return;
     if (key === "j" || key === "k") {
       if (!rows().length) return;
       event.preventDefault();
@@ -141,7 +141,6 @@
     requestAnimationFrame(() => {
       isAsked = false;
       nameKeys();
-      nameSliders();
       if (document.getElementById("queue-rows")) mark();
       else {
         chosen.clear();
@@ -172,19 +171,6 @@
     return { threat: document.getElementById("learning-threat")?.value || "", at: Date.now() };
   };
 
-  const open = (clicked) => {
-    const address = clicked?.points?.[0]?.customdata;
-    if (typeof address === "string" && address.startsWith("/")) window.mlplugin.go(address);
-    return window.dash_clientside.no_update;
-  };
-
-  /* The model's card: HTML that the service made of markdown, without any HTML of its author. */
-  const fill = (html) => {
-    const place = document.getElementById("model-card");
-    if (place && typeof html === "string") place.innerHTML = html;
-    return "true";
-  };
-
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.mlplugin_pages = { fill, open, press, retrain };
+  window.dash_clientside.mlplugin_pages = { press, retrain };
 })();

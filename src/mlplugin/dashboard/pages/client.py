@@ -7,10 +7,10 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from dash import Dash, html
-from dash.development.base_component import Component
+from dash import Dash
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import activity, cards, deciding, forms, rankings, tables, text
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.overrides import parse_address
@@ -69,7 +69,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
-def _nothing(client: str, query: Mapping[str, str]) -> Component:
+def _nothing(client: str, query: Mapping[str, str]) -> Element:
     if query.get("since") == links.ALL:
         return cards.empty("This client asked nothing in the whole history.")
     return cards.empty(
@@ -78,7 +78,7 @@ def _nothing(client: str, query: Mapping[str, str]) -> Component:
     )
 
 
-def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     queries = found["queries"]
     tiles = [
         cards.tile("Queries", queries, href=links.to_queries(client=client, **kept)),
@@ -93,7 +93,7 @@ def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Co
     return html.Div(tiles, className="tiles")
 
 
-def _share(label: str, part: int, whole: int, href: str) -> Component:
+def _share(label: str, part: int, whole: int, href: str) -> Element:
     return html.Div(
         [
             html.Span(label, className="label"),
@@ -105,7 +105,7 @@ def _share(label: str, part: int, whole: int, href: str) -> Component:
     )  # fmt: skip
 
 
-def _times(found: Mapping[str, Any]) -> Component:
+def _times(found: Mapping[str, Any]) -> Element:
     return html.Div(
         [
             html.Span("Seen", className="label"),
@@ -119,7 +119,7 @@ def _times(found: Mapping[str, Any]) -> Component:
 def _activity(
     client: str, found: Mapping[str, Any], query: Mapping[str, str], service: Service,
     shared: Shared,
-) -> Component:  # fmt: skip
+) -> Element:  # fmt: skip
     asked = replace(links.ranged(query), client=client)
     parts = activity.shown(
         activity.counted(asked, query, found, service, shared),
@@ -131,7 +131,7 @@ def _activity(
     return cards.card("Queries over time", *parts, wide=True)
 
 
-def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     rows = found["new_domains"]
     if not rows:
         said = (
@@ -150,7 +150,7 @@ def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
     )
 
 
-def _decisions(client: str, service: Service) -> Component:
+def _decisions(client: str, service: Service) -> Element:
     """What people decided for this client alone, or for a subnet that it is in."""
     address = ip_address(client)
     mine = [one for one in service.vetting.all() if one.client and address in one.client]

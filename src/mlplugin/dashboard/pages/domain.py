@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import (
     activity,
     cards,
@@ -63,7 +64,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
-def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Component:
+def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Element:
     """The name, as DNS has it and as its readers write it; the range; a way to the queries."""
     readable = text.u_label_form(name)
     title = [html.Span(text.plain(name), className="name")]
@@ -81,9 +82,9 @@ def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Comp
 
 def _verdict(
     name: str, opinion: Mapping[str, Any], service: Service, kept: Mapping[str, str]
-) -> Component:
+) -> Element:
     """What is thought of a name now, and why: the letters, and beside them the reasons."""
-    said = html.Div(
+    said = live.Div(
         reasons.judged(name, opinion, service, kept), id="domain-judged", className="said"
     )
     return html.Section(
@@ -93,21 +94,21 @@ def _verdict(
     )
 
 
-def _decision(name: str, service: Service, found: Mapping[str, Any]) -> Component:
+def _decision(name: str, service: Service, found: Mapping[str, Any]) -> Element:
     clients = [row["value"] for row in found["top_clients"]]
     return cards.card(
         "Decision",
-        html.Div(record.standing(name, service), id="domain-standing"),
+        live.Div(record.standing(name, service), id="domain-standing"),
         deciding.buttons("domain", "Undo"),
         deciding.terms("domain", clients),
-        html.Div(id="domain-said", role="status", className="said-done"),
+        live.Div(id="domain-said", role="status", className="said-done"),
         dcc.Store(id="domain-made", data=[]),
         dcc.Store(id="domain-do"),
         wide=True,
     )
 
 
-def _activity(found: Mapping[str, Any], timeline: Component | list[Any]) -> Component:
+def _activity(found: Mapping[str, Any], timeline: Element | list[Any]) -> Element:
     facts = [
         ("Requests", text.number(found["queries"])),
         ("Flagged", text.number(found["flagged"])),
@@ -150,7 +151,7 @@ def _timeline(
 
 def _tables(
     found: Mapping[str, Any], query: Mapping[str, str], domain: str | None
-) -> list[Component]:
+) -> list[Element]:
     kept = links.range_of(query)
     # A domain has names below it, a name has siblings beside it.
     names, title_of = found["top_names"], "Names below it"
@@ -165,9 +166,9 @@ def _tables(
     ]  # fmt: skip
 
 
-def _record(name: str, service: Service) -> Component:
+def _record(name: str, service: Service) -> Element:
     return cards.card(
-        "Record of decisions", html.Div(record.recorded(name, service), id="domain-record")
+        "Record of decisions", live.Div(record.recorded(name, service), id="domain-record")
     )
 
 
@@ -183,7 +184,6 @@ def lookalikes(name: str, kept: Mapping[str, str], service: Service, shared: Sha
 
 def register(app: Dash, service: Service, shared: Shared) -> None:
     """Add the page's callbacks."""
-    activity.register(app)
     shows: dict[str, deciding.Show] = {
         "domain-judged": lambda name, kept: reasons.judged(
             str(name), service.judging.opinion(str(name)), service, kept

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, deciding, forms, letters, reasons, record, tables, text
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
@@ -58,11 +59,11 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                             [
                                 deciding.buttons("queue"),
                                 deciding.terms("queue"),
-                                html.Div(id="queue-said", role="status", className="said-done"),
+                                live.Div(id="queue-said", role="status", className="said-done"),
                             ],
                             className="toolbar",
                         ),
-                        html.Div(queue(kept, service, shared), id="queue", className="body"),
+                        live.Div(queue(kept, service, shared), id="queue", className="body"),
                     ],
                     className="card most",
                     **{"aria-label": "Waiting for a decision"},
@@ -82,7 +83,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
-def _help() -> list[Component]:
+def _help() -> list[Element]:
     keys = html.Dl([html.Div([html.Dt(html.Kbd(key)), html.Dd(does)]) for key, does in KEYS])
     return [
         html.Details(
@@ -128,7 +129,7 @@ def queue(kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
     return _table(rows, kept)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Component:
+def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Element:
     heads = (
         (html.Button("All", id="choose-all", type="button", className="small",
                      title="Select all, or none"), ""),
@@ -148,7 +149,7 @@ def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Compon
     )  # fmt: skip
 
 
-def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     name = row["name"]
     box = html.Button(
         "", type="button", role="checkbox", className="tick",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash.development.base_component import Component
-
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, tables, text
 
 RANKED = 12
@@ -19,7 +18,7 @@ def ranked(
     show: Any,
     *,
     nothing: str = "None in this range.",
-) -> Component:
+) -> Element:
     """Give a panel with values and how often each occurs."""
     extra = [tables.Column("Flagged", lambda row: text.number(row.get("flagged") or 0), "n")]
     if not rows:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dash import html
-
+from mlplugin.dashboard import html
 from mlplugin.dashboard.parts import letters, text
 from mlplugin.service.service import Service
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import text
 
 Row = Mapping[str, Any]
@@ -44,7 +43,7 @@ def table(
     kind: str = "",
     name: str = "",
     mark: Callable[[Row], str] | None = None,
-) -> Component:
+) -> Element:
     """Give a table in a region of its own, which scrolls sideways where it must.
 
     Args:
@@ -66,7 +65,7 @@ def table(
 
 def table_rows(
     columns: Sequence[Column], rows: Iterable[Row], mark: Callable[[Row], str] | None = None
-) -> list[Component]:
+) -> list[Element]:
     """Give the rows alone, for a table that is already there."""
     return [
         html.Tr([_cell(column, row) for column in columns], className=mark(row) if mark else "")
@@ -74,7 +73,7 @@ def table_rows(
     ]
 
 
-def _head(column: Column) -> Component:
+def _head(column: Column) -> Element:
     said: Any = column.title
     if column.sorts:
         arrow = {None: "↕", True: "↓", False: "↑"}[column.descending]
@@ -88,7 +87,7 @@ def _head(column: Column) -> Component:
     return html.Th(said, scope="col", className=column.kind, **sorted_so)
 
 
-def _cell(column: Column, row: Row) -> Component:
+def _cell(column: Column, row: Row) -> Element:
     shown = column.show(row)
     if column.heads:
         return html.Th(shown, scope="row", className=column.kind)
@@ -103,7 +102,7 @@ def bars(
     *,
     by: str = "queries",
     extra: Sequence[Column] = (),
-) -> Component:
+) -> Element:
     """Give values with a bar each that says how many there are of them.
 
     Args:
@@ -114,7 +113,7 @@ def bars(
     """
     most = max((row[by] for row in rows), default=0)
 
-    def amount(row: Row) -> Component:
+    def amount(row: Row) -> Element:
         said = html.Span(text.short(row[by]), title=text.number(row[by]))
         return html.Span([meter(row[by], most), said], className="amount")
 
@@ -126,9 +125,9 @@ def bars(
     return table(caption, columns, rows, kind="bars")
 
 
-def meter(value: float, most: float) -> Component:
+def meter(value: float, most: float) -> Element:
     """Give a bar as long as a value's part of the most; what it says stands beside it."""
     share = round(100 * value / most, 1) if most else 0
-    return html.Span(
-        html.Span(style={"width": f"{share}%"}), className="meter", **{"aria-hidden": "true"}
+    return html.Svg(
+        html.Rect(width=f"{share}%", height="100%"), className="meter", **{"aria-hidden": "true"}
     )
