@@ -71,7 +71,7 @@ INSIDE = """
         else if (changed > stood && !isLive()) stood = now;
         if (now - stood > STILL) { requestAnimationFrame(() => done(stood - since)); return; }
       } else stood = null;
-      if (now - since > 20000) { fail(new Error("the page does not become still")); return; }
+      if (now - since > 240000) { fail(new Error("the page does not become still")); return; }
       setTimeout(look, 12);
     };
     look();
@@ -151,11 +151,11 @@ class Window:
 
 @contextlib.contextmanager
 def window(
-    found: Browser, home: str, *, theme: str = "light", phone: bool = False
+    found: Browser, home: str, *, theme: str = "light", phone: bool = False, width: int = 0
 ) -> Iterator[Window]:
     """Open a window of a browser that was never here."""
     context = found.new_context(
-        viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]
+        viewport=PHONE if phone else {**WIDE, **({"width": width} if width else {})},  # type: ignore[arg-type]
         color_scheme=theme,  # type: ignore[arg-type]
         reduced_motion="reduce",
     )

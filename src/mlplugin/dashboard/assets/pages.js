@@ -26,6 +26,10 @@
     clearTimeout(telling);
     telling = setTimeout(() => window.dash_clientside?.set_props?.("queue-current", { data: name }), 80);
   };
+  /* What was chosen before Dash was there. */
+  document.addEventListener("mlplugin-there", () => {
+    if (current && rows().length) settle(current);
+  });
   const mark = () => {
     const found = rows();
     const names = found.map((row) => row.dataset.name);
@@ -98,6 +102,9 @@
   document.addEventListener("change", ({ target }) => {
     if (target.id === "threshold") {
       window.dash_clientside?.set_props?.("threshold-at", { data: Number(target.value) });
+      const here = new URL(location.href);
+      here.searchParams.set("threshold", target.value);
+      history.replaceState(history.state, "", here);
     }
   });
   const isWriting = (element) =>

@@ -229,6 +229,7 @@
     entry.querySelectorAll("details").forEach((one, place) => {
       if (opened[place]) one.open = true;
     });
+    document.dispatchEvent(new Event("mlplugin-there"));
     if (focused?.id && !focused.isConnected) document.getElementById(focused.id)?.focus({ preventScroll: true });
   };
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -18,6 +18,7 @@ from mlplugin.service.service import Service
 from mlplugin.service.vetting import override_json
 
 TITLE = "Client"
+FLAGGED = "suspicious,malicious"
 
 
 def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
@@ -45,6 +46,12 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     )  # fmt: skip
     if not found["queries"]:
         return [head, _nothing(client, query)]
+
+    def flagged(key: str) -> Callable[[Mapping[str, Any]], str]:
+        return lambda row: links.to_queries(
+            **{"client": client, key: row["value"], "verdict": FLAGGED, **kept}
+        )
+
     return [
         head,
         _tiles(client, found, kept),
@@ -53,15 +60,16 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                 _activity(client, found, query, service, shared),
                 rankings.ranked("Flagged names", "Name", found["flagged_names"],
                        lambda row: text.name(row["value"], **kept),
-                       nothing="Nothing that it asked was flagged."),
+                       nothing="Nothing that it asked was flagged.", flagged=flagged("qname")),
                 rankings.ranked("Asked by nobody else", "Domain", found["only_here"],
                        lambda row: text.name(row["value"], **kept),
-                       nothing="Others asked for all of its domains, too."),
+                       nothing="Others asked for all of its domains, too.",
+                       flagged=flagged("domain")),
                 _new(found, kept),
                 rankings.ranked("Top domains", "Domain", found["top_domains"],
-                       lambda row: text.name(row["value"], **kept)),
+                       lambda row: text.name(row["value"], **kept), flagged=flagged("domain")),
                 rankings.ranked("Top names", "Name", found["top_names"],
-                       lambda row: text.name(row["value"], **kept)),
+                       lambda row: text.name(row["value"], **kept), flagged=flagged("qname")),
                 _decisions(client, service),
             ],
             className="grid",
@@ -84,7 +92,7 @@ def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> El
         cards.tile("Queries", queries, href=links.to_queries(client=client, **kept)),
         cards.tile("Names", found["names"]),
         cards.tile("Flagged", found["flagged"], tone="bad", href=links.to_queries(
-            client=client, verdict="suspicious,malicious", **kept)),
+            client=client, verdict=FLAGGED, **kept)),
         cards.tile("Blocked", found["blocked"]),
         _share("NXDOMAIN", found["nxdomain"], queries, links.to_queries(
             client=client, rcode="NXDOMAIN", **kept)),

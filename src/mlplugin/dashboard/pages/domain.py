@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from mlplugin.service.service import Service
 
 TITLE = "Domain"
 LOOKALIKES = 12
+FLAGGED = "suspicious,malicious"
 
 
 def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
@@ -157,12 +158,21 @@ def _tables(
     names, title_of = found["top_names"], "Names below it"
     if domain != found["name"] and found.get("siblings"):
         names, title_of = found["siblings"], "Names beside it"
+    scope = {"domain": domain} if domain == found["name"] else {"qname": found["name"]}
+
+    def flagged(key: str) -> Callable[[Mapping[str, Any]], str]:
+        within = {} if key == "qname" else scope
+        return lambda row: links.to_queries(
+            **{**within, key: row["value"], "verdict": FLAGGED, **kept}
+        )
+
     return [
         rankings.ranked("Clients", "Client", found["top_clients"],
-               lambda row: text.client(row["value"], **kept)),
+               lambda row: text.client(row["value"], **kept), flagged=flagged("client")),
         rankings.ranked("Answers seen", "Answer", found["top_answers"], lambda row: html.Span(
             text.plain(row["value"]), className="mono")),
-        rankings.ranked(title_of, "Name", names, lambda row: text.name(row["value"], **kept)),
+        rankings.ranked(title_of, "Name", names, lambda row: text.name(row["value"], **kept),
+               flagged=flagged("qname")),
     ]  # fmt: skip
 
 

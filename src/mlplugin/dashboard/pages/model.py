@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,9 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         ]  # fmt: skip
     known = service.insight.models()["models"]
     metrics = found.get("metrics") or {}
-    kept = {name: given[name] for name in ("since", "until", "version") if given.get(name)}
+    kept = {
+        name: given[name] for name in ("since", "until", "version", "threshold") if given.get(name)
+    }
     return [
         cards.heading(
             f"Model {text.plain(found['version'])}", forms.range_picker("/model", kept)
@@ -45,7 +48,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         dcc.Store(id="model-version", data=found["version"]),
         html.Div(
             [
-                _thresholds(found["thresholds"], links.range_of(given), service, shared),
+                _thresholds(found["thresholds"], given, service, shared),
                 _facts(found, known),
                 *_measured(metrics),
                 *_more(found),
@@ -55,12 +58,22 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
+def threshold_of(query: Mapping[str, str], limits: Mapping[str, float]) -> float:
+    """Give the threshold that an address asks for, else that of what is suspicious."""
+    try:
+        wanted = float(query.get("threshold", ""))
+    except ValueError:
+        return float(limits["suspicious"])
+    return min(max(wanted, 0.0), float(HIGHEST)) if math.isfinite(wanted) else float(HIGHEST)
+
+
 def _thresholds(
-    limits: Mapping[str, float], kept: Mapping[str, str], service: Service, shared: Shared
+    limits: Mapping[str, float], query: Mapping[str, str], service: Service, shared: Shared
 ) -> Element:
+    kept = links.range_of(query)
     asked = links.ranged(kept)
     bins = shared.get(("scores", asked), lambda: service.insight.scores(asked))["bins"]
-    at = float(limits["suspicious"])
+    at = threshold_of(query, limits)
     slider = html.Input(
         id="threshold", type="range", min=0, max=HIGHEST, step=STEP, value=at,
         className="slider", **{"aria-label": "Threshold"},
@@ -152,11 +165,12 @@ def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         return cards.empty(
             f"At {score:g} nothing of this history would be flagged.", f"Elsewhere {promise}."
         )
+    queries = text.counted(found["queries"], "query", "queries")
+    clients = text.counted(found["clients"], "client", "clients")
     said = html.P(
         [
-            html.Strong(f"{text.number(found['names'])} names"),
-            f", {text.number(found['queries'])} queries of {text.number(found['clients'])} clients "
-            f"would be flagged from {score:g} on; {promise}.",
+            html.Strong(text.counted(found["names"], "name", "names")),
+            f", {queries} of {clients} would be flagged from {score:g} on; {promise}.",
         ]
     )
     columns = [
@@ -166,7 +180,10 @@ def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         tables.Column("Clients", lambda row: text.number(row["clients"]), "n"),
     ]
     parts: list[Any] = [
-        said, tables.table("Names that would be flagged", columns, found["values"], kind="dense"),
+        said,
+        tables.table(
+            "Names that would be flagged", columns, found["values"], kind="dense stack"
+        ),
     ]  # fmt: skip
     more = found["names"] - len(found["values"])
     if more > 0:

@@ -253,10 +253,14 @@ def _top(service: Service, shared: Shared, asked: Any, column: str) -> list[dict
 def _state(service: Service, shared: Shared) -> Any:
     size = service.history.size()
     sensors = shared.get("sensors", service.history.sensors)
+    stored = text.counted(size.rows, "query", "queries")
     known = cards.facts(
         [
             ("Model", html.A(service.model.version, href="/model")),
-            ("Store", f"answers, {text.number(size.rows)} queries in {text.size(size.bytes)}"),
+            (
+                "Store",
+                f"answers, {stored} in {text.size(size.bytes)}",
+            ),
             ("Decisions", html.A(text.number(len(service.vetting.all())), href="/vetting")),
         ]
     )
@@ -284,5 +288,9 @@ def _newest(found: list[dict[str, Any]]) -> Element:
             ["To see that detection works, run ", html.Code("mlplugin selftest"), "."],
         )
     return tables.table(
-        "The newest flagged queries", rows.brief({}), found, kind="dense brief", mark=rows.mark
+        "The newest flagged queries",
+        rows.brief({}),
+        found,
+        kind="dense brief stack",
+        mark=rows.mark,
     )

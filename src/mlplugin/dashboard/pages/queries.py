@@ -107,7 +107,7 @@ def _found(query: Query, service: Service, shared: Shared) -> list[Element]:
         "Queries of the history",
         rows.columns(query, sortable=True),
         page["queries"],
-        kind="dense",
+        kind="dense stack",
         mark=rows.mark,
     )
     total = page["total"]

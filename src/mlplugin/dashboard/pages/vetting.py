@@ -136,14 +136,17 @@ def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Elemen
         ("Name", "grow"), ("Verdict", ""), ("Score", "n"), ("Queries", "n"), ("Clients", "n"),
         ("Flagged", "n"), ("Last", ""),
     )  # fmt: skip
-    head = html.Tr([html.Th(said, scope="col", className=kind) for said, kind in heads])
+    head = html.Tr(
+        [html.Th(said, scope="col", role="columnheader", className=kind) for said, kind in heads],
+        role="row",
+    )
     body = [_row(row, kept) for row in rows]
     caption = "Names that wait for a decision, the ones most worth it first"
     return html.Div(
         html.Table(
-            [html.Caption(caption, className="unseen"), html.Thead(head),
-             html.Tbody(body, id="queue-rows")],
-            className="dense queue",
+            [html.Caption(caption, className="unseen"), html.Thead(head, role="rowgroup"),
+             html.Tbody(body, id="queue-rows", role="rowgroup")],
+            className="dense queue stack", role="table",
         ),
         className="scroll", role="region", tabIndex="0", **{"aria-label": caption},
     )  # fmt: skip
@@ -155,19 +158,23 @@ def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
         "", type="button", role="checkbox", className="tick",
         **{"aria-checked": "false", "aria-label": f"Select {text.plain(name)}"},
     )  # fmt: skip
+    score = html.Span(
+        [tables.meter(min(float(row["score"] or 0), 60), 60), text.score(row["score"])],
+        className="amount",
+    )
     cells = [
-        html.Td(box),
-        html.Th(text.name(name, **kept), scope="row", className="grow"),
-        html.Td(text.verdict(row["verdict"], row["threat"])),
-        html.Td(html.Span([tables.meter(min(float(row["score"] or 0), 60), 60),
-                           html.Span(text.score(row["score"]))], className="amount"),
-                className="n"),
-        html.Td(text.number(row["queries"]), className="n"),
-        html.Td(text.number(row["clients"]), className="n"),
-        html.Td(text.number(row["flagged"]), className="n"),
-        html.Td(text.moment(row["last"]), className="nowrap"),
+        html.Td(box, role="cell"),
+        html.Th(text.name(name, **kept), scope="row", role="rowheader", className="grow"),
+        html.Td(text.verdict(row["verdict"], row["threat"]), role="cell"),
+        html.Td(score, role="cell", className="n", **{"data-label": "Score"}),
+        *(
+            html.Td(text.number(row[title.lower()]), role="cell", className="n",
+                    **{"data-label": title})
+            for title in ("Queries", "Clients", "Flagged")
+        ),
+        html.Td(text.moment(row["last"]), role="cell", className="nowrap"),
     ]  # fmt: skip
-    return html.Tr(cells, key=f"row-{name}", title=text.plain(row["why"]), **{"data-name": name})
+    return html.Tr(cells, role="row", title=text.plain(row["why"]), **{"data-name": name})
 
 
 def decided(service: Service) -> Any:

@@ -90,7 +90,7 @@ def over_time(
         inside += lines_across(count_ticks(panel.most, panel.ticks), scale)
     drawn = [path for panel in panels for path in stacked(panel, stretches, counts)]
     if apart:
-        labels.append(html.Text("flagged", x=36, y=middle + 10, className="end"))
+        inside.append(html.Text("flagged", x=2, y=middle + 12, className="start"))
     series = {
         "at": [one["time"] for one in buckets], "step": step, "counts": counts,
         "since": since, "until": until,

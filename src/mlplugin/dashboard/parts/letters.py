@@ -153,8 +153,15 @@ def _edges(gram: str, place: str) -> str:
     return f"ends the {place}" if ends else f"in the {place}"
 
 
-def scores(found: Mapping[str, float], suspicious: float, malicious: float) -> Element:
-    """Draw every threat's score on the scale from 0 to 60, with the thresholds."""
+def scores(found: Mapping[str, float], own: float, suspicious: float, malicious: float) -> Element:
+    """Draw every threat's score on the scale from 0 to 60, with the thresholds.
+
+    Args:
+        found: of each threat.
+        own: of the verdict.
+        suspicious: from where on a name is that.
+        malicious: from where on a name is that.
+    """
     limits = [
         html.Line(x1=f"{limit / 0.6:.1f}%", x2=f"{limit / 0.6:.1f}%", y2="100%")
         for limit in (suspicious, malicious)
@@ -170,9 +177,18 @@ def scores(found: Mapping[str, float], suspicious: float, malicious: float) -> E
         label = html.Span(plain(threat), className="label")
         rows.append(html.Div([label, gauge, said], className="gauge-row"))
     note = (
-        f"Each threat by itself, up to 60; lines at suspicious ({suspicious:g}) and malicious "
-        f"({malicious:g}). The score of the verdict counts all of them together."
+        f"Each threat by itself, up to 60: how few clean names score so high for it. Lines at "
+        f"suspicious ({suspicious:g}) and malicious ({malicious:g})."
     )
+    threat = max(found, key=found.__getitem__, default="")
+    if threat and found[threat] > own:
+        note += (
+            f" The verdict's score, {own:.1f}, is lower than that of {plain(threat)}, "
+            f"{found[threat]:.1f}: it says how few clean names score so high for any of the "
+            f"{len(found)} threats, and those are more; a rare threat counts for less in it."
+        )
+    else:
+        note += f" The verdict's score, {own:.1f}, counts all of them together."
     return html.Div([*rows, html.P(note, className="note")], className="gauges")
 
 

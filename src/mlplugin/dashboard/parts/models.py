@@ -128,7 +128,8 @@ def thinks(found: Mapping[str, Any], version: str | None) -> Element:
     if version not in {one["model"] for one in found["models"]}:
         hints = ["Sensors judge with it where ", html.Code("shadow"), " is in their Corefile."]
         return cards.empty(f"Nothing was judged by {named} yet.", hints)
-    said = f"{text.number(found['queries'])} queries are judged otherwise by {named}."
+    counted = text.counted(found["queries"], "query is", "queries are")
+    said = f"{counted} judged otherwise by {named}."
     parts: list[Any] = [html.P(said)]
     for way, title in (("worse", "Worse in shadow"), ("better", "Better in shadow")):
         if found[way]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mlplugin.dashboard import html
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, tables, text
 
@@ -18,9 +19,19 @@ def ranked(
     show: Any,
     *,
     nothing: str = "None in this range.",
+    flagged: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Element:
-    """Give a panel with values and how often each occurs."""
-    extra = [tables.Column("Flagged", lambda row: text.number(row.get("flagged") or 0), "n")]
+    """Give a panel with values and how often each occurs.
+
+    Args:
+        flagged: gives the address of a value's flagged queries.
+    """
+
+    def count(row: Mapping[str, Any]) -> Any:
+        said = text.number(row.get("flagged") or 0)
+        return html.A(said, href=flagged(row)) if flagged and row.get("flagged") else said
+
+    extra = [tables.Column("Flagged", count, "n")]
     if not rows:
         return cards.card(caption, cards.empty(nothing))
     rows = rows[:RANKED]
@@ -38,4 +49,4 @@ def alike(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         tables.Column("Verdict", lambda row: text.verdict(row["verdict"])),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
     ]
-    return tables.table("Look-alikes", columns, rows, kind="dense")
+    return tables.table("Look-alikes", columns, rows, kind="dense stack")

@@ -48,14 +48,19 @@ def table(
 
     Args:
         caption: what it shows, for those who do not see what stands around it.
-        kind: a CSS class.
+        kind: CSS classes; with `stack` a row is a block of its own where there is little room,
+            which is why the parts of a table say what they are.
         name: an id for its body.
         mark: gives a row's CSS class.
     """
-    head = html.Thead(html.Tr([_head(column) for column in columns]))
-    body = html.Tbody(table_rows(columns, rows, mark), **({"id": name} if name else {}))
+    head = html.Thead(html.Tr([_head(column) for column in columns], role="row"), role="rowgroup")
+    body = html.Tbody(
+        table_rows(columns, rows, mark), role="rowgroup", **({"id": name} if name else {})
+    )
     return html.Div(
-        html.Table([html.Caption(caption, className="unseen"), head, body], className=kind),
+        html.Table(
+            [html.Caption(caption, className="unseen"), head, body], className=kind, role="table"
+        ),
         className="scroll",
         role="region",
         tabIndex="0",
@@ -68,7 +73,11 @@ def table_rows(
 ) -> list[Element]:
     """Give the rows alone, for a table that is already there."""
     return [
-        html.Tr([_cell(column, row) for column in columns], className=mark(row) if mark else "")
+        html.Tr(
+            [_cell(column, row) for column in columns],
+            className=mark(row) if mark else None,
+            role="row",
+        )
         for row in rows
     ]
 
@@ -84,14 +93,18 @@ def _head(column: Column) -> Element:
     sorted_so = {}
     if column.descending is not None:
         sorted_so = {"aria-sort": DIRECTIONS[column.descending]}
-    return html.Th(said, scope="col", className=column.kind, **sorted_so)
+    return html.Th(
+        said, scope="col", role="columnheader", className=column.kind or None, **sorted_so
+    )
 
 
 def _cell(column: Column, row: Row) -> Element:
     shown = column.show(row)
     if column.heads:
-        return html.Th(shown, scope="row", className=column.kind)
-    return html.Td(shown, className=column.kind)
+        return html.Th(shown, scope="row", role="rowheader", className=column.kind or None)
+    # what a number is of, where the heads are not seen
+    label = {"data-label": column.title} if column.kind == "n" else {}
+    return html.Td(shown, role="cell", className=column.kind or None, **label)
 
 
 def bars(

@@ -86,6 +86,11 @@ def number(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """Write how many there are of something: `1 query`, `2,000 queries`."""
+    return f"{number(count)} {one if count == 1 else many}"
+
+
 def short(value: float) -> str:
     """Write a count in four or five characters."""
     if abs(value) < 1e4:

@@ -21,7 +21,7 @@ def said(timeline: Mapping[str, Any]) -> str:
     flagged = sum(bucket["flagged"] for bucket in buckets)
     most = max(buckets, key=lambda bucket: bucket["queries"])
     return (
-        f"{text.number(total)} queries, {text.number(flagged)} flagged, in steps of "
+        f"{text.counted(total, 'query', 'queries')}, {text.number(flagged)} flagged, in steps of "
         f"{span_text(timeline['step'])}; most at {most['time'][:16].replace('T', ' ')} UTC."
     )
 
