@@ -146,6 +146,6 @@ def earlier(jobs: Sequence[Job], shown_now: str | None) -> Any:
         tables.Column("By", lambda job: text.plain(job["who"])),
     ]  # fmt: skip
     return tables.table(
-        "Retrainings, the newest first", columns, jobs, kind="dense",
+        "Retrainings, the newest first", columns, jobs, kind="dense stack",
         mark=lambda job: "current" if job["id"] == shown_now else "",
     )  # fmt: skip

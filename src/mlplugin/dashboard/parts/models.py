@@ -56,7 +56,7 @@ def shown(rows: Sequence[Mapping[str, Any]], confirm: str | None, used: str) -> 
         tables.Column("Do", lambda row: _buttons(row, confirm), "acts"),
     ]  # fmt: skip
     return [
-        tables.table("Models and what they are here", columns, rows, kind="dense"),
+        tables.table("Models and what they are here", columns, rows, kind="dense stack"),
         html.Div(button(ROLLBACK, used), className="line"),
     ]
 
@@ -144,4 +144,4 @@ def _otherwise(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
         tables.Column("In use", lambda row: text.verdict(row["live"])),
         tables.Column("In shadow", lambda row: text.verdict(row["shadow"])),
     ]
-    return html.Div(tables.table(title, columns, rows, kind="dense"), className="tall")
+    return html.Div(tables.table(title, columns, rows, kind="dense stack"), className="tall")

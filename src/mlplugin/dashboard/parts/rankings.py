@@ -45,7 +45,7 @@ def alike(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         return cards.empty("No domain of this history looks like it.")
     columns = [
         tables.Column("Domain", lambda row: text.name(row["domain"], **kept), heads=True),
-        tables.Column("Kind", lambda row: text.plain(row["kind"]), "nowrap"),
+        tables.Column("Kind", lambda row: text.plain(row["kind"])),
         tables.Column("Verdict", lambda row: text.verdict(row["verdict"])),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
     ]
