@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import re
@@ -9,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +37,8 @@ MOST_PACKED = 64
 BUSY = "mlplugin.busy"
 # So many pages wait for Dash to take them over, and so long.
 MOST_HANDED, HANDED_SECONDS = 32, 10.0
+# What takes longer to count is not waited for: the page says so at once, and is filled later.
+PATIENCE_SECONDS, MOST_BUILDERS = 0.8, 4
 PAGES: tuple[ModuleType, ...] = (overview, queries, domain, client, vetting, learning, model)
 NAVIGATION = (
     ("/", "Overview"), ("/queries", "Queries"), ("/vetting", "Vetting"),
@@ -181,7 +185,7 @@ def create(service: Service) -> Dash:
 
     shared, handed = Shared(), Handed()
     app.layout = _layout
-    app.page = functools.partial(_first, service, shared, handed)
+    app.page = First(service, shared, handed)
     _register_shell(app, service, shared, handed)
     for page in PAGES:
         page.register(app, service, shared)
@@ -224,14 +228,28 @@ class Handed:
         return found[1], found[2]
 
 
-def _first(service: Service, shared: Shared, handed: Handed) -> tuple[str, str]:
-    """Give the title and the HTML of the page that a browser asks for."""
-    path, search = quote(flask.request.path), flask.request.query_string.decode()
-    if flask.request.environ.get(BUSY):  # Dash asks for it again, and waits
-        return f"{resolve(path)[0]} · mlplugin", html.rendered(cards.waiting())
-    title, found = _built(path, search, service, shared)
-    handed.give(path, search, title, found)
-    return f"{title} · mlplugin", html.rendered(found)
+class First:
+    """Writes pages out for browsers that ask for one, as far as that is soon done."""
+
+    def __init__(self, service: Service, shared: Shared, handed: Handed) -> None:
+        self._service, self._shared, self._handed = service, shared, handed
+        self._builders = ThreadPoolExecutor(MOST_BUILDERS, thread_name_prefix="page")
+
+    def __call__(self) -> tuple[str, str]:
+        """Give the title and the HTML of the page that is asked for."""
+        path, search = quote(flask.request.path), flask.request.query_string.decode()
+        title = f"{resolve(path)[0]} · mlplugin"
+        if not flask.request.environ.get(BUSY):
+            building = self._builders.submit(self._build, path, search)
+            with contextlib.suppress(TimeoutError):
+                return title, building.result(PATIENCE_SECONDS)
+        # Dash asks for it again, and gets it as soon as it is counted
+        return title, html.rendered([cards.heading(resolve(path)[0]), cards.waiting()])
+
+    def _build(self, path: str, search: str) -> str:
+        title, found = _built(path, search, self._service, self._shared)
+        self._handed.give(path, search, title, found)
+        return html.rendered(found)
 
 
 def _built(path: str, search: str, service: Service, shared: Shared) -> tuple[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -46,34 +46,40 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     )  # fmt: skip
     if not found["queries"]:
         return [head, _nothing(client, query)]
-
-    def flagged(key: str) -> Callable[[Mapping[str, Any]], str]:
-        return lambda row: links.to_queries(
-            **{"client": client, key: row["value"], "verdict": FLAGGED, **kept}
-        )
-
     return [
         head,
         _tiles(client, found, kept),
         html.Div(
             [
                 _activity(client, found, query, service, shared),
-                rankings.ranked("Flagged names", "Name", found["flagged_names"],
-                       lambda row: text.name(row["value"], **kept),
-                       nothing="Nothing that it asked was flagged.", flagged=flagged("qname")),
-                rankings.ranked("Asked by nobody else", "Domain", found["only_here"],
-                       lambda row: text.name(row["value"], **kept),
-                       nothing="Others asked for all of its domains, too.",
-                       flagged=flagged("domain")),
-                _new(found, kept),
-                rankings.ranked("Top domains", "Domain", found["top_domains"],
-                       lambda row: text.name(row["value"], **kept), flagged=flagged("domain")),
-                rankings.ranked("Top names", "Name", found["top_names"],
-                       lambda row: text.name(row["value"], **kept), flagged=flagged("qname")),
+                *_tables(client, found, kept),
                 _decisions(client, service),
             ],
             className="grid",
         ),
+    ]
+
+
+def _tables(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> list[Element]:
+    """What it asked for: what was flagged of it, what sets it apart, and what it asks most."""
+
+    def ranked(caption: str, title: str, key: str, part: str, nothing: str = "") -> Element:
+        return rankings.ranked(
+            caption, title, found[part], lambda row: text.name(row["value"], **kept),
+            nothing=nothing or "None in this range.",
+            flagged=lambda row: links.to_queries(
+                **{"client": client, key: row["value"], "verdict": FLAGGED, **kept}
+            ),
+        )  # fmt: skip
+
+    return [
+        ranked("Flagged names", "Name", "qname", "flagged_names",
+               "Nothing that it asked was flagged."),
+        ranked("Asked by nobody else", "Domain", "domain", "only_here",
+               "Others asked for all of its domains, too."),
+        _new(found, kept),
+        ranked("Top domains", "Domain", "domain", "top_domains"),
+        ranked("Top names", "Name", "qname", "top_names"),
     ]  # fmt: skip
 
 

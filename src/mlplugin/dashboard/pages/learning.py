@@ -37,10 +37,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     cancel = live.Button("Cancel", id="learning-cancel", type="button", hidden=True)
     wrong = html.Span(text.plain(hindrance), className="wrong") if hindrance else ""
     wanted = query.get("job") or None
-    now = told(lambda: looked(service, wanted, None, None))
-    if isinstance(now, Element):
-        now = {**_unchanged(), "job": now}
-    shown = {name: None if part is no_update else part for name, part in now.items()}
+    shown = _first(service, wanted)
     cancel.hidden = shown["no_cancel"] is not False
     return [
         cards.heading(TITLE),
@@ -81,6 +78,14 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         live.Div(shown["report"], id="learning-report", className="grid learning"),
         html.Div(_models(service, shared), className="grid learning"),
     ]  # fmt: skip
+
+
+def _first(service: Service, wanted: str | None) -> dict[str, Any]:
+    """Give the parts of the page that are about a job, as they are now."""
+    now = told(lambda: looked(service, wanted, None, None))
+    if isinstance(now, Element):
+        now = {**_unchanged(), "job": now}
+    return {name: None if part is no_update else part for name, part in now.items()}
 
 
 def _harm() -> Element:
