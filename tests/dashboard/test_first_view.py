@@ -46,11 +46,11 @@ def test_what_a_page_shows_is_there_without_a_script(
     assert len(missing) <= len(words) / 20, missing
 
 
-def test_look_alikes_alone_come_later(site: Site, browser: Browser) -> None:
+def test_look_alikes_alone_may_come_later(site: Site, browser: Browser) -> None:
     for path in PATHS:
         page = bare(browser, site, path)
         waiting = page.locator("main .waiting").count()
-        assert waiting == ("/domain/" in path), path
+        assert waiting <= ("/domain/" in path), path
         page.context.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -24,12 +25,15 @@ from mlplugin.dashboard.parts import (
 )
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
+from mlplugin.errors import MlpluginError
 from mlplugin.qname import canonical
 from mlplugin.service.history import Asked
 from mlplugin.service.service import Service
 
 TITLE = "Domain"
 LOOKALIKES = 12
+# So long look-alikes are waited for when the rest of the page is there.
+ALIKE_SECONDS = 0.1
 FLAGGED = "suspicious,malicious"
 
 
@@ -39,6 +43,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         return [cards.heading(TITLE), cards.empty("Which name?", "Write one above.")]
     name = canonical(query["name"])
     asked = links.ranged(query)
+    alike = _begun(name, asked, service, shared)
     found = shared.get(("domain", name, asked), lambda: service.insight.domain(name, asked))
     opinion = service.judging.opinion(name)
     domain = opinion["verdict"]["registered_domain"]
@@ -56,7 +61,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     _timeline(found, replace(asked, **scope), query, service, shared),
                 ),
                 *_tables(found, query, domain),
-                cards.card("Look-alikes in this history", cards.waiting(), name="lookalikes"),
+                cards.card("Look-alikes in this history", _so_far(alike, query), name="lookalikes"),
                 registration.asking(domain),
                 _record(name, service),
             ],
@@ -182,14 +187,22 @@ def _record(name: str, service: Service) -> Element:
     )
 
 
-def lookalikes(name: str, kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
-    """Show domains of the history that look like a name's."""
-    asked = links.ranged(kept)
-    found = shared.get(
-        ("lookalikes", name, asked),
-        lambda: service.insight.lookalikes(name, asked, LOOKALIKES),
+def _begun(name: str, asked: Asked, service: Service, shared: Shared) -> Future[dict[str, Any]]:
+    """Look for domains of the history that look like a name's."""
+    return shared.begin(
+        ("lookalikes", name, asked), lambda: service.insight.lookalikes(name, asked, LOOKALIKES)
     )
-    return rankings.alike(found, kept)
+
+
+def _so_far(alike: Future[dict[str, Any]], query: Mapping[str, str]) -> Any:
+    """Show them where they are found by now; they are the slowest of the page, and not its first.
+
+    Dash asks for them again, which shows what was not found, too.
+    """
+    try:
+        return rankings.alike(alike.result(ALIKE_SECONDS), links.range_of(query))
+    except (TimeoutError, MlpluginError):
+        return cards.waiting()
 
 
 def register(app: Dash, service: Service, shared: Shared) -> None:
@@ -211,7 +224,8 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
     def show_lookalikes(name: str | None, kept: dict[str, str] | None) -> Any:
         if not name:
             return no_update
-        return told(lambda: lookalikes(name, kept or {}, service, shared))
+        found = told(lambda: _begun(name, links.ranged(kept or {}), service, shared).result())
+        return found if isinstance(found, Element) else rankings.alike(found, kept or {})
 
     @app.callback(
         Output("domain-registration", "children"),
