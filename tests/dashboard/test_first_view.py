@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import flask
 import pytest
@@ -151,6 +152,16 @@ def test_a_page_that_is_not_there(site: Site, browser: Browser) -> None:
     told = page.request.get(f"{site.url}/nosuch", headers={"Accept": "application/json"})
     assert told.status == 404
     assert told.json()["status"] == 404
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["{page}", "{%config%}", "{title}", "</title><b>x"])
+def test_a_name_is_no_part_of_the_page(name: str, site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{site.url}/domain/{quote(name, safe='')}")
+    assert page.title() == f"{name} · mlplugin"
+    assert page.locator("main h1").count() == 1
+    assert page.locator("head b").count() == 0
     page.close()
 
 

@@ -73,6 +73,7 @@ INDEX = """<!doctype html>
 """
 # Dash begins in here, unseen until it has what stands in the page already.
 ENTRY = '<div id="react-entry-point" hidden></div>'
+PLACES = re.compile(r"\{(first|nonce|at once|shell|title|page)\}")
 SCRIPT = re.compile(r"<script(?= src=)")
 
 
@@ -91,8 +92,7 @@ class _Page(Dash):
     def interpolate_index(self, **parts: Any) -> str:
         """Write the page, with the nonce of this response."""
         title, shown = self.page()
-        parts["title"] = escape(title)
-        parts["app_entry"] = ENTRY
+        parts["title"], parts["app_entry"] = "{title}", ENTRY
         # a script of a type that no browser knows is not fetched: `start.js` does it
         parts["scripts"] = SCRIPT.sub('<script class="later" type="text/plain"', parts["scripts"])
         parts["renderer"] = '<script id="_dash-renderer" type="text/plain"></script>'
@@ -100,12 +100,12 @@ class _Page(Dash):
         scripts = "\n".join(
             f'<script defer src="{self._address(name)}"></script>' for name in AT_ONCE
         )
-        for name, text in (
-            ("first", self._address("first.js")), ("nonce", _nonce()), ("at once", scripts),
-            ("shell", SHELL), ("page", shown),
-        ):  # fmt: skip
-            page = page.replace(f"{{{name}}}", text, 1)
-        return page
+        own = {
+            "first": self._address("first.js"), "nonce": _nonce(), "at once": scripts,
+            "shell": SHELL, "title": escape(title), "page": shown,
+        }  # fmt: skip
+        # all at once: what a name says is not read again
+        return PLACES.sub(lambda place: own[place[1]], page)
 
     def _address(self, asset: str) -> str:
         """Give the address of an asset as it is now: another one has another address."""
@@ -115,13 +115,12 @@ class _Page(Dash):
     def policy(self) -> str:
         """Give the policy for the page: nothing from elsewhere, and nothing that is not ours.
 
-        Scripts come from here, or are what Dash writes into the page (by its hash). Dash makes
-        style sheets at run time, which carry the response's nonce.
+        Scripts come from here. Dash makes style sheets at run time, which carry the response's
+        nonce.
         """
-        scripts = " ".join(self.csp_hashes())
         return (
             "default-src 'none'; connect-src 'self'; font-src 'self'; img-src 'self' data:; "
-            f"script-src 'self' {scripts}; style-src 'self' 'nonce-{_nonce()}'; "
+            f"script-src 'self'; style-src 'self' 'nonce-{_nonce()}'; "
             "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
 
