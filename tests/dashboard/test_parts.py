@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,11 @@ from typing import Any, cast
 import flask
 import pytest
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
 from mlplugin.dashboard.app import create, resolve
 from mlplugin.dashboard.html import Element
-from mlplugin.dashboard.pages import client, overview, queries, vetting
-from mlplugin.dashboard.parts import cards, charts, deciding, faults, record, tables, text
+from mlplugin.dashboard.pages import client, model, overview, queries, vetting
+from mlplugin.dashboard.parts import cards, charts, deciding, faults, letters, record, tables, text
 from mlplugin.dashboard.parts.timeline import span_text
 from mlplugin.dashboard.shared import FRESH_SECONDS, LARGEST_PART, MOST_KEPT, Shared
 from mlplugin.service.history import Asked
@@ -162,6 +163,49 @@ class TestShared:
         now += FRESH_SECONDS
         shared.get("b", lambda: 1)
         assert list(shared._kept) == ["b"]
+
+
+def test_what_is_begun_is_asked_once() -> None:
+    shared, asked, go_on = Shared(lambda: 0.0), [], threading.Event()
+
+    def ask() -> int:
+        go_on.wait(20)
+        asked.append(1)
+        return len(asked)
+
+    begun = shared.begin("a", ask)
+    with pytest.raises(TimeoutError):
+        begun.result(0)
+    go_on.set()
+    assert [begun.result(20), shared.get("a", ask), len(asked)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 names"), (1, "1 name"), (1200, "1,200 names")])
+def test_one_is_one(count: int, said: str) -> None:
+    assert text.counted(count, "name", "names") == said
+
+
+@pytest.mark.parametrize(
+    ("said", "threshold"), [("", 30.0), ("x", 30.0), ("12.5", 12.5), ("-3", 0.0), ("nan", 60.0)]
+)
+def test_a_threshold_of_an_address(said: str, threshold: float) -> None:
+    limits = {"suspicious": 30.0, "malicious": 37.0}
+    assert model.threshold_of({"threshold": said}, limits) == threshold
+
+
+def test_flagged_ones_of_a_client_are_led_to() -> None:
+    row = {"value": "a.example", "queries": 3, "flagged": 2}
+    found = {"flagged_names": [row], "only_here": [], "new_domains": [], "top_domains": [],
+             "top_names": [{**row, "flagged": 0}]}  # fmt: skip
+    shown = html.rendered(client._tables("192.0.2.1", found, {"since": "1h"}))
+    assert shown.count("verdict=suspicious%2Cmalicious") == 1
+    assert "client=192.0.2.1&amp;qname=a.example" in shown
+
+
+def test_a_verdict_that_scores_lower_than_a_threat_is_explained() -> None:
+    shown = html.rendered(letters.scores({"dga": 38.8, "scam": 3.0}, 35.9, 30.0, 37.0))
+    assert "35.9, is lower than that of dga, 38.8" in shown
+    assert "lower than" not in html.rendered(letters.scores({"dga": 35.0}, 35.9, 30.0, 37.0))
 
 
 def test_names_are_links_with_the_range() -> None:
