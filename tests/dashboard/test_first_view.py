@@ -13,6 +13,7 @@ from mlplugin.api.room import Kind, Room
 from mlplugin.dashboard import html, links
 from mlplugin.dashboard.app import HANDED_SECONDS, Handed
 from tests.dashboard import history
+from tests.dashboard.browser import Watch
 from tests.dashboard.conftest import Open, Site, settled
 
 PATHS = (
@@ -122,6 +123,29 @@ def test_what_was_written_before_dash_was_there_stays(site: Site, browser: Brows
     assert page.locator("#first").count() == 0
     assert page.get_by_label("Why", exact=True).input_value() == "seen before"
     assert page.evaluate("document.activeElement.id") == "domain-reason"
+    page.close()
+
+
+def test_what_was_pressed_before_dash_was_there_holds(site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    watch = Watch(site.home)
+    watch.over(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/_dash-layout", hold)
+    page.goto(f"{site.url}/vetting")
+    names = page.locator("#queue-rows tr").evaluate_all("all => all.map(one => one.dataset.name)")
+    while not held:
+        page.wait_for_timeout(20)
+    page.keyboard.press("j")
+    page.wait_for_selector(f"tr[aria-current=true][data-name='{names[1]}']")
+    held[0].continue_()
+    settled(page)
+    expect(page.locator("#queue-why .current-name")).to_have_text(names[1])
+    assert watch.faults == []
     page.close()
 
 

@@ -15,6 +15,11 @@
     }
   };
 
+  /* Tells Dash, once it has the page: before, it knows of no store. */
+  const tell = (store, data) => {
+    if (!document.getElementById("first")) window.dash_clientside.set_props(store, { data });
+  };
+
   /* The rows: one is current, any number are chosen. Both go by name, since rows come and go. */
   const chosen = new Set();
   let current = null;
@@ -24,11 +29,15 @@
   const settle = (name) => {
     current = name;
     clearTimeout(telling);
-    telling = setTimeout(() => window.dash_clientside?.set_props?.("queue-current", { data: name }), 80);
+    telling = setTimeout(() => {
+      if (document.getElementById("queue-rows")) tell("queue-current", name);
+    }, 80);
   };
   /* What was chosen before Dash was there. */
   document.addEventListener("mlplugin-there", () => {
     if (current && rows().length) settle(current);
+    const threshold = document.getElementById("threshold");
+    if (threshold && threshold.value !== threshold.defaultValue) tell("threshold-at", Number(threshold.value));
   });
   const mark = () => {
     const found = rows();
@@ -101,7 +110,7 @@
   });
   document.addEventListener("change", ({ target }) => {
     if (target.id === "threshold") {
-      window.dash_clientside?.set_props?.("threshold-at", { data: Number(target.value) });
+      tell("threshold-at", Number(target.value));
       const here = new URL(location.href);
       here.searchParams.set("threshold", target.value);
       history.replaceState(history.state, "", here);
