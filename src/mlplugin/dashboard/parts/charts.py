@@ -25,7 +25,7 @@ TOP, BOTTOM = 8, 20
 ACROSS = 1000
 MOST_LABELS = 6
 # Bars have a gap between them up to so many.
-MOST_APART = 200
+MOST_APART = 100
 DAY = 86_400
 STEPS = (
     1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY,

@@ -162,7 +162,7 @@ def table(title: str, rows: list[Measured]) -> Element:
         tables.Column("Malicious", lambda row: percent(row["malicious"]), "n"),
         tables.Column("95 %", lambda row: span(row["malicious_span"]), "n"),
     ]
-    return tables.table(title, columns, [vars(row) for row in rows], kind="dense")
+    return tables.table(title, columns, [vars(row) for row in rows], kind="dense stack")
 
 
 def percent(share: float) -> str:

@@ -80,7 +80,7 @@ def _decided(report: Mapping[str, Any]) -> Any:
         tables.Column("Before", lambda row: text.number(row["before"]), "n"),
         tables.Column("After", lambda row: text.number(row["after"]), "n"),
     ]
-    return tables.table("Decided names judged as people did", columns, rows, kind="dense")
+    return tables.table("Decided names judged as people did", columns, rows, kind="dense stack")
 
 
 def _guard(report: Mapping[str, Any]) -> Any:
@@ -108,7 +108,7 @@ def _guard(report: Mapping[str, Any]) -> Any:
             tables.Column("Since then", lambda row: _change(row["since"])),
         ]
     return [
-        tables.table("What both models flag of the same names", columns, rows, kind="dense"),
+        tables.table("What both models flag of the same names", columns, rows, kind="dense stack"),
         html.P(
             [html.Strong(version), " is the model that this line of retrainings began with: "
              "what each of them loses within chance must not add up."],
@@ -155,7 +155,7 @@ def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
         tables.Column("then", lambda row: text.score(row["score_after"]), "n"),
         tables.Column("Decided", lambda row: text.plain(row["decided"] or text.MISSING)),
     ]
-    return html.Div(tables.table(title, columns, rows, kind="dense"), className="tall")
+    return html.Div(tables.table(title, columns, rows, kind="dense stack"), className="tall")
 
 
 def _confusion(report: Mapping[str, Any]) -> Any:
@@ -259,4 +259,4 @@ def _rates(rates: Sequence[float], before: Mapping[str, Any], after: Mapping[str
         tables.Column("Threat", lambda row: row["threat"], "grow", heads=True),
         *map(column, places),
     ]
-    return tables.table("Found at false-positive rates", columns, rows, kind="dense")
+    return tables.table("Found at false-positive rates", columns, rows, kind="dense stack")
