@@ -21,8 +21,8 @@ RULES = {
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }
 }
-# Runs in each page before anything else. A page is shown when nothing of it is left to be counted,
-# with the frame that shows it; it is still when Dash is there, too, nothing is asked for, and the
+# Runs in each page before anything else. A page is shown when nothing in the window is left to be
+# counted, with the frame that shows it; it is still when Dash is there, too, nothing is asked for, and the
 # page has not changed for a while; the time is that at which it became so. What was there before
 # does not count: the page itself has to have been asked for, and answered.
 INSIDE = """
@@ -39,10 +39,11 @@ INSIDE = """
       return answer;
     } finally { answered += 1; }
   };
-  const isThere = () => document.querySelector("main h1, main .fault")
-    && !document.querySelector("main .waiting");
+  const isThere = (isSeen = () => true) => document.querySelector("main h1, main .fault")
+    && ![...document.querySelectorAll("main .waiting")].some(isSeen);
+  const inWindow = (one) => one.getBoundingClientRect().top < innerHeight;
   const look = () => {
-    if (seen === null && document.readyState !== "loading" && isThere()) {
+    if (seen === null && document.readyState !== "loading" && isThere(inWindow)) {
       seen = 0;
       requestAnimationFrame(() => { seen = performance.now(); });
     }

@@ -21,7 +21,7 @@ PATHS = (
     links.to_client("192.0.2.1", since="all"), "/vetting", "/learning", "/model?since=all",
 )  # fmt: skip
 # What a first view may take, over the wire: the page, style, and the scripts of our own.
-MOST_BYTES, MOST_REQUESTS = 120_000, 10
+MOST_BYTES, MOST_REQUESTS = 120_000, 12
 
 
 def bare(browser: Browser, site: Site, path: str) -> Page:

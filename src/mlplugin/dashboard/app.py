@@ -38,7 +38,7 @@ BUSY = "mlplugin.busy"
 # So many pages wait for Dash to take them over, and so long.
 MOST_HANDED, HANDED_SECONDS = 32, 10.0
 # What takes longer to count is not waited for: the page says so at once, and is filled later.
-PATIENCE_SECONDS, MOST_BUILDERS = 0.8, 4
+PATIENCE_SECONDS, MOST_BUILDERS = 1.0, 4
 PAGES: tuple[ModuleType, ...] = (overview, queries, domain, client, vetting, learning, model)
 NAVIGATION = (
     ("/", "Overview"), ("/queries", "Queries"), ("/vetting", "Vetting"),

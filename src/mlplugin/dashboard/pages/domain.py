@@ -43,7 +43,6 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         return [cards.heading(TITLE), cards.empty("Which name?", "Write one above.")]
     name = canonical(query["name"])
     asked = links.ranged(query)
-    alike = _begun(name, asked, service, shared)
     found = shared.get(("domain", name, asked), lambda: service.insight.domain(name, asked))
     opinion = service.judging.opinion(name)
     domain = opinion["verdict"]["registered_domain"]
@@ -61,7 +60,10 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     _timeline(found, replace(asked, **scope), query, service, shared),
                 ),
                 *_tables(found, query, domain),
-                cards.card("Look-alikes in this history", _so_far(alike, query), name="lookalikes"),
+                # last of all: they take longest, and are not what is looked at first
+                cards.card("Look-alikes in this history",
+                           _so_far(_begun(name, asked, service, shared), query),
+                           name="lookalikes"),
                 registration.asking(domain),
                 _record(name, service),
             ],
