@@ -22,9 +22,10 @@ RULES = {
     }
 }
 # Runs in each page before anything else. A page is shown when nothing in the window is left to be
-# counted, with the frame that shows it; it is still when Dash is there, too, nothing is asked for, and the
-# page has not changed for a while; the time is that at which it became so. What was there before
-# does not count: the page itself has to have been asked for, and answered.
+# counted, with the frame that shows it; it is still when Dash is there, too, nothing is asked for,
+# nothing at all is left to be counted, and the page has not changed for a while; the time is that
+# at which it became so. What was there before does not count: the page itself has to have been
+# asked for, and answered.
 INSIDE = """
 (() => {
   const STILL = 160, UNCHANGED = 400;

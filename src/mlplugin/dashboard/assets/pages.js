@@ -35,7 +35,10 @@
   };
   /* What was chosen before Dash was there. */
   document.addEventListener("mlplugin-there", () => {
-    if (current && rows().length) settle(current);
+    if (rows().length) {
+      mark();
+      settle(current);
+    }
     const threshold = document.getElementById("threshold");
     if (threshold && threshold.value !== threshold.defaultValue) tell("threshold-at", Number(threshold.value));
   });
