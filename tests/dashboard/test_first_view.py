@@ -72,7 +72,8 @@ def test_a_first_view_is_small(path: str, site: Site, browser: Browser) -> None:
     before, after = asked[: at[0]], asked[at[0] :]
     assert len(before) <= MOST_REQUESTS, [one.url for one in before]
     assert sum(one.sizes()["responseBodySize"] for one in before) <= MOST_BYTES
-    assert [one.url for one in asked if "plotly" in one.url or "async" in one.url] == []
+    unused = ("plotly", "async", "polyfill", "dash_table")
+    assert [one.url for one in asked if any(name in one.url for name in unused)] == []
     updates = [one for one in after if "_dash-update-component" in one.url]
     # the page itself, which is taken over, and the one part that may take its time
     live = 2 if path == "/" else 0  # the overview asks again and again

@@ -74,6 +74,8 @@ INDEX = """<!doctype html>
 # Dash begins in here, unseen until it has what stands in the page already.
 ENTRY = '<div id="react-entry-point" hidden></div>'
 PLACES = re.compile(r"\{(first|nonce|at once|shell|title|page)\}")
+# What Dash brings for browsers of long ago, and its own tables, of which there are none here.
+UNUSED = re.compile(r'<script src="[^"]*/(?:polyfill@|dash_table/)[^"]*"></script>')
 SCRIPT = re.compile(r"<script(?= src=)")
 
 
@@ -94,6 +96,7 @@ class _Page(Dash):
         title, shown = self.page()
         parts["title"], parts["app_entry"] = "{title}", ENTRY
         # a script of a type that no browser knows is not fetched: `start.js` does it
+        parts["scripts"] = UNUSED.sub("", parts["scripts"])
         parts["scripts"] = SCRIPT.sub('<script class="later" type="text/plain"', parts["scripts"])
         parts["renderer"] = '<script id="_dash-renderer" type="text/plain"></script>'
         page: str = super().interpolate_index(**parts)
