@@ -21,36 +21,44 @@ RULES = {
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }
 }
-# Runs in each page before anything else. A page is still when nothing is asked for, nothing is
-# left to be counted, each chart is drawn, and the page has not changed for a while; the time is
-# that at which it became so, and ends with the frame that shows it. What was there before does
-# not count: the page itself has to have been asked for, and answered.
+# Runs in each page before anything else. A page is shown when nothing in the window is left to be
+# counted, with the frame that shows it; it is still when Dash is there, too, nothing is asked for,
+# nothing at all is left to be counted, and the page has not changed for a while; the time is that
+# at which it became so. What was there before does not count: the page itself has to have been
+# asked for, and answered.
 INSIDE = """
 (() => {
   const STILL = 160, UNCHANGED = 400;
-  let asked = 0, answered = 0, changed = 0, shown = 0, shownAt = 0;
+  let asked = 0, answered = 0, changed = 0, filled = 0, filledAt = 0, seen = null;
   const fetched = window.fetch;
   window.fetch = async (...given) => {
     asked += 1;
-    const isPage = String(given[1]?.body || "").includes("main.children");
+    const isPage = String(given[1]?.body || "").includes("page.children");
     try {
       const answer = await fetched(...given);
-      if (isPage && answer.ok) { shown += 1; shownAt = performance.now(); }
+      if (isPage && answer.ok) { filled += 1; filledAt = performance.now(); }
       return answer;
     } finally { answered += 1; }
   };
+  const isThere = (isSeen = () => true) => document.querySelector("main h1, main .fault")
+    && ![...document.querySelectorAll("main .waiting")].some(isSeen);
+  const inWindow = (one) => one.getBoundingClientRect().top < innerHeight;
+  const look = () => {
+    if (seen === null && document.readyState !== "loading" && isThere(inWindow)) {
+      seen = 0;
+      requestAnimationFrame(() => { seen = performance.now(); });
+    }
+  };
   new MutationObserver((all) => {
+    look();
     if (all.some(({ target }) => (target.nodeType === 1 ? target : target.parentElement)
         ?.closest?.("main"))) changed = performance.now();
   }).observe(document, { childList: true, subtree: true, characterData: true });
+  document.addEventListener("readystatechange", look);
   /* The overview asks again all the time: it is there when nothing is left to be counted. */
   const isLive = () => document.getElementById("overview-tiles");
-  const isDrawn = (one) => one.querySelector(".main-svg")
-    && (!isLive() || one.querySelector(".js-plotly-plot")?.data?.length);
-  const isThere = () => (isLive() || (asked === answered
-      && !document.documentElement.dataset.busy))
-    && document.querySelector("main h1, main .fault") && !document.querySelector("main .waiting")
-    && [...document.querySelectorAll("main .chart")].every(isDrawn);
+  const isReady = () => isThere() && !document.getElementById("first")
+    && (isLive() || (asked === answered && !document.documentElement.dataset.busy));
   const long = [];
   new PerformanceObserver((list) => {
     for (const one of list.getEntries()) long.push({ at: one.startTime, took: one.duration });
@@ -59,9 +67,9 @@ INSIDE = """
     let stood = null;
     const look = () => {
       const now = performance.now();
-      const isOther = changed > shownAt || now - shownAt > UNCHANGED;
-      if (shown >= more && isOther && isThere()) {
-        if (stood === null) stood = changed > shownAt ? now : shownAt;
+      const isOther = changed > filledAt || now - filledAt > UNCHANGED;
+      if (filled >= more && isOther && isReady()) {
+        if (stood === null) stood = changed > filledAt ? now : filledAt;
         else if (changed > stood && !isLive()) stood = now;
         if (now - stood > STILL) { requestAnimationFrame(() => done(stood - since)); return; }
       } else stood = null;
@@ -71,9 +79,9 @@ INSIDE = """
     look();
   });
   window.bench = {
-    first: () => still(0, 1),
+    first: async () => { const stood = await still(0, 1); return [seen, stood]; },
     act: (deed) => {
-      const since = performance.now(), more = shown + 1;
+      const since = performance.now(), more = filled + 1;
       deed();
       return still(since, more);
     },
@@ -92,9 +100,14 @@ class Window:
     home: str
 
     def open(self, path: str) -> float:
-        """Go to an address; seconds until the page is still, from the beginning of navigation."""
+        """Go to an address; seconds until the page is shown, from the beginning of navigation."""
+        return self.opened(path)[0]
+
+    def opened(self, path: str) -> tuple[float, float]:
+        """Go to an address; seconds until the page is shown, and until it is still."""
         self.page.goto(self.home + path, wait_until="commit")
-        return float(self.page.evaluate("bench.first()")) / 1000
+        shown, still = self.page.evaluate("bench.first()")
+        return float(shown) / 1000, float(still) / 1000
 
     def follow(self, selector: str) -> float:
         """Press what a selector names; seconds until the page is still."""
@@ -140,11 +153,11 @@ class Window:
 
 @contextlib.contextmanager
 def window(
-    found: Browser, home: str, *, theme: str = "light", phone: bool = False
+    found: Browser, home: str, *, theme: str = "light", phone: bool = False, width: int = 0
 ) -> Iterator[Window]:
     """Open a window of a browser that was never here."""
     context = found.new_context(
-        viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]
+        viewport=PHONE if phone else {**WIDE, **({"width": width} if width else {})},  # type: ignore[arg-type]
         color_scheme=theme,  # type: ignore[arg-type]
         reduced_motion="reduce",
     )

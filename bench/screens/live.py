@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -181,4 +182,6 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     names = ("client", "qname", "registered_domain", "qtype", "rcode", "verdict", "threat",
              "score", "source", "model", "action")  # fmt: skip
     rows = [dict(zip(names, row, strict=True)) for row in found]
+    for row in rows:  # as sensors write addresses
+        row["client"] = str(ip_address(row["client"]))
     return [{key: value for key, value in row.items() if value is not None} for row in rows]

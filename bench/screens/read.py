@@ -39,10 +39,12 @@ READ = """
     facts[one.querySelector("dt").textContent] = cell(one.querySelector("dd"));
   }
   const charts = {};
-  for (const one of document.querySelectorAll("main .js-plotly-plot")) {
-    const { name } = JSON.parse(one.closest("[id^='{']").id);
-    charts[name] = (one.data || []).map((trace) =>
-      ({ name: trace.name, x: [...trace.x], y: [...trace.y], axis: trace.yaxis || "y" }));
+  for (const one of document.querySelectorAll("main .plot[data-series]")) {
+    const { name } = one.closest(".chart").dataset;
+    const { at, counts, names } = JSON.parse(one.dataset.series);
+    charts[name] = counts
+      ? Object.entries(counts).map(([level, found]) => ({ name: level, x: at, y: found }))
+      : [{ name: "names", x: (names || []).map((_, score) => score), y: names || [] }];
   }
   return { tables, tiles, facts, charts, text: document.querySelector("main").textContent };
 }
@@ -76,8 +78,6 @@ class Seen:
         """Give what a chart shows by time and verdict, without what is nought."""
         found: dict[str, dict[str, int]] = {}
         for trace in self.charts[chart]:
-            if trace["axis"] != "y":
-                continue
             for at, count in zip(trace["x"], trace["y"], strict=True):
                 if count:
                     found.setdefault(at[:19].replace(" ", "T"), {})[trace["name"]] = count

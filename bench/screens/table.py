@@ -33,7 +33,7 @@ def times(results: Results) -> list[str]:
     rows = results.of("times")
     if not rows:
         return []
-    say(f"\n{'seconds':40}{'median':>8}{'worst':>8}{'limit':>8}   load "
+    say(f"\n{'seconds':48}{'median':>8}{'worst':>8}{'limit':>8}{'still':>8}   load "
         f"{_loads(rows)}")  # fmt: skip
     slow = []
     for setting in results.names("times", "setting"):
@@ -41,7 +41,10 @@ def times(results: Results) -> list[str]:
         took, limit = [row["seconds"] for row in mine], mine[0]["limit"]
         middle = statistics.median(took)
         over = middle > limit
-        say(f"{setting:40}{middle:8.2f}{max(took):8.2f}{limit:8.1f}{'  OVER' if over else ''}")
+        still = [row["still"] for row in mine if "still" in row]
+        rest = f"{statistics.median(still):8.2f}" if still else f"{'':8}"
+        say(f"{setting:48}{middle:8.2f}{max(took):8.2f}{limit:8.1f}{rest}"
+            f"{'  OVER' if over else ''}")  # fmt: skip
         if over:
             slow.append(f"{setting} takes {middle:.2f} s, and {limit} s is the most")
     return slow
@@ -55,6 +58,7 @@ def looks(results: Results) -> list[str]:
         where = f"{row['setting']}, {row['look']}"
         bad += [f"{where}: {one}" for one in row["faults"]]
         bad += [f"{where}: {one}" for one in row["barriers"] if one.startswith(SERIOUS)]
+        bad += [f"{where}: a table is cut: {one}" for one in row["cut"]]
         if row["over"] > 0:
             bad.append(f"{where}: {row['over']} px wider than the window")
     if rows:

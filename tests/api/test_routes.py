@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlplugin.api import pages
+from mlplugin.api import pages, server
 from mlplugin.errors import StoreError
 from mlplugin.service.history import History
 from mlplugin.store.port import QUERIES, StoreUnavailableError
@@ -449,7 +449,7 @@ def test_home(filled: Live) -> None:
     answer = filled.ask("GET", "/")
     page = answer.body.decode()
     assert answer.headers["content-type"].startswith("text/html")
-    assert not re.search(r'(src|href)="(?!/)', page), "nothing from elsewhere"
+    assert not re.search(r'(src|href)="(?![/#])', page), "nothing from elsewhere"
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
@@ -493,6 +493,27 @@ def test_pages_that_wait_leave_threads_to_others(
     for thread in threads:
         thread.join(20)
     assert live.ask("POST", pages.UPDATE, {}).status == 204
+
+
+def test_the_dashboard_is_made_soon_after_the_start(
+    monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    made = threading.Event()
+    monkeypatch.setattr(server, "BEGIN_SECONDS", 0)
+    monkeypatch.setattr(pages.Pages, "_made", lambda _self: made.set())
+    start()
+    assert made.wait(20)
+
+
+def test_texts_are_compressed_for_who_takes_that(filled: Live) -> None:
+    for path in ("/queries?since=all", "/assets/shell.js?m=1"):
+        plain = filled.ask("GET", path)
+        assert "content-encoding" not in plain.headers
+        packed = filled.ask("GET", path, headers={"Accept-Encoding": "gzip"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert packed.headers["vary"] == "Accept-Encoding"
+        assert len(packed.body) < len(plain.body) / 2
+        assert int(packed.headers["content-length"]) == len(packed.body)
 
 
 def test_assets_are_files_of_theirs_alone(live: Live) -> None:

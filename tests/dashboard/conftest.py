@@ -135,8 +135,7 @@ def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Open]:
 
 
 SETTLED = """
-!document.documentElement.dataset.busy && !document.querySelector(".waiting") &&
-[...document.querySelectorAll(".chart")].every((one) => one.querySelector(".main-svg"))
+!document.documentElement.dataset.busy && !document.querySelector(".waiting, #first")
 """
 
 

@@ -66,10 +66,9 @@ def test_days_open_hours_and_hours_minutes(site: Site, open_page: Open) -> None:
 
 def test_a_bar_opens_its_stretch(site: Site, open_page: Open) -> None:
     page = open_page(site, "/domain/example.com?since=30d")
-    bar = page.locator(".chart .barlayer .point path").last
-    box = bar.bounding_box()
+    box = page.locator(".plot").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
     page.wait_for_url("**step=hour*")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from playwright.sync_api import Page
 
 from mlplugin.api import create_app
 from mlplugin.api.server import Server
+from mlplugin.dashboard import html
 from mlplugin.dashboard.parts import jobs, models, report
 from mlplugin.errors import MlpluginError
 from mlplugin.model import load
@@ -212,20 +212,20 @@ def test_what_a_line_of_retrainings_lost_is_shown() -> None:
     guard = {"before": measured(0.001, 0.5), "after": measured(0.001, 0.495)}
     root = {"version": "<b>0.9", "measured": measured(0.001, 0.53)}
     drawn = report.shown({"guard": guard, "root": root})
-    said = json.dumps([one.to_plotly_json() for one in drawn], default=vars)
-    assert "<b>0.9" in said
+    said = html.rendered(drawn)
+    assert "&lt;b&gt;0.9" in said
     assert "Since then" in said
-    assert said.count('"worse"') == 2  # suspicious or worse, and malicious
+    assert said.count('<span class="wrong">worse</span>') == 2  # suspicious or worse, malicious
     alone = report.shown({"guard": guard, "root": {"version": "0.9", "measured": None}})
-    assert "Since then" not in json.dumps([one.to_plotly_json() for one in alone], default=vars)
+    assert "Since then" not in html.rendered(alone)
 
 
 def test_hostile_names_and_reasons_are_text() -> None:
     row = {"name": history.CONTROL, "queries": 3, "before": "benign", "after": "malicious",
            "score_before": 1.0, "score_after": 50.0, "decided": None}  # fmt: skip
     shown = report.shown({"refused": ["\x1b[31m"], "changes": {"stricter": [row], "milder": []}})
-    said = json.dumps([one.to_plotly_json() for one in shown], default=vars)
-    assert "\\u001b" not in said
+    said = html.rendered(shown)
+    assert "\x1b" not in said
     assert "[31m" in said
 
 
@@ -235,9 +235,10 @@ def test_loss_of_each_fit() -> None:
         for fit in (1, 2)
         for share in (0.25, 1.0)
     ]
-    drawn = jobs.figure(told)
-    assert [trace["x"] for trace in drawn["data"]] == [[1.0, 4.0]] * 2
-    assert jobs.figure([])["data"] == []
+    drawn = html.rendered(jobs.curve(told))
+    assert drawn.count("<polyline") == 2
+    assert "[[1.0,0.75],[4.0,0.0]]" in drawn.replace("&quot;", '"')
+    assert jobs.curve([]) is None
 
 
 def test_a_model_that_is_gone(loop: Site) -> None:

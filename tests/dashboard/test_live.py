@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.dashboard.conftest import Open, running, settled
+from playwright.sync_api import Browser, Route
+
+from tests.dashboard.conftest import Open, Site, running, settled
 from tests.support.events import event, ndjson
 
 
@@ -32,3 +34,42 @@ def test_the_newest_come_by_themselves(tmp_path: Path, open_page: Open) -> None:
         page.get_by_role("button", name="Resume").click()
         page.wait_for_selector("#live :text('second.example')")
         settled(page)
+
+
+TURNS = """
+new Promise((done) => {
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+    if (turns > 5) { clearInterval(timer); done(); }
+  }, 250);
+})
+"""
+
+
+def test_nothing_more_is_asked_while_an_answer_is_under_way(site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{site.url}/")
+    settled(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/_dash-update-component*", hold)
+    page.evaluate("Object.assign(document.getElementById('overview-pause').dataset, "
+                  "{ numbers: '1', live: '1' })")  # fmt: skip
+    page.wait_for_selector("html[data-busy]")
+    page.evaluate(TURNS)
+    parts = [str(route.request.post_data_json["output"]) for route in held]
+    assert len(parts) == len(set(parts)) <= 2, "each at most once"
+    page.get_by_role("button", name="Pause").click()
+    for route in held:
+        route.continue_()
+    settled(page)
+    held.clear()
+    page.evaluate(TURNS)
+    assert held == [], "it is paused"
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_selector("html[data-busy]")
+    page.close()

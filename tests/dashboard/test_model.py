@@ -22,7 +22,7 @@ METRICS = json.loads((shipped() / "metrics.json").read_text())
 def test_threshold_lists_what_it_would_flag(site: Site, open_page: Open) -> None:
     page = open_page(site, "/model?since=all")
     handle = page.get_by_role("slider")
-    before = float(handle.get_attribute("aria-valuenow") or 0)
+    before = float(handle.input_value())
     wanted = site.service.insight.would_flag(Asked(), before)
     page.wait_for_selector(f"#would-flag :text('{wanted['names']} names')")
     handle.focus()

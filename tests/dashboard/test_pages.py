@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -218,7 +219,7 @@ def test_theme_and_clock_are_kept(site: Site, open_page: Open) -> None:
 
 
 PAINTED = """
-getComputedStyle(document.querySelector(".chart .barlayer .point path")).fill
+getComputedStyle(document.querySelector(".chart .plot path.benign")).fill
 """
 
 
@@ -226,25 +227,47 @@ def test_charts_have_the_colours_of_the_theme(site: Site, open_page: Open) -> No
     page = open_page(site, "/queries?since=all&verdict=benign", theme="dark", fresh=True)
     assert page.evaluate(PAINTED) == "rgb(63, 86, 128)"
     page.get_by_role("button", name="The theme is").click()
-    expect(page.locator(".chart .barlayer .point path").first).to_have_css(
-        "fill", "rgb(169, 186, 214)"
-    )
+    expect(page.locator(".chart .plot path.benign").first).to_have_css("fill", "rgb(169, 186, 214)")
 
 
-@pytest.mark.parametrize(
-    ("clock", "since"), [("utc", "2026-11-23T00:00:00Z"), ("local", "2026-11-22T15:00:00Z")]
-)
-def test_a_stretch_that_begins_at_midnight(
-    clock: str, since: str, site: Site, open_page: Open
-) -> None:
+SPAN = """
+JSON.parse(document.querySelector(".plot").dataset.series)
+"""
+
+
+@pytest.mark.parametrize("clock", ["utc", "local"])
+def test_a_stretch_that_is_drawn_over_is_opened(clock: str, site: Site, open_page: Open) -> None:
     page = open_page(site, "/queries?since=all", fresh=True)
     if clock == "local":
         page.get_by_role("button", name="Times are in").click()
-    drawn = '{"xaxis.range[0]": "2026-11-23", "xaxis.range[1]": "2026-11-23 12:30:15.5"}'
-    page.evaluate(f"window.dash_clientside.mlplugin.zoom({drawn}, '/queries?since=all')")
+    shown = page.evaluate(SPAN)
+    box = page.locator(".plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 30)
+    page.mouse.up()
+    page.wait_for_url("**until=*")
     settled(page)
-    (said,) = parse_qs(urlsplit(page.url).query)["since"]
-    assert said == since
+    query = parse_qs(urlsplit(page.url).query)
+    length = shown["until"] - shown["since"]
+    for name, part in (("since", 0.25), ("until", 0.5)):
+        (said,) = query[name]
+        at = datetime.fromisoformat(said).timestamp()
+        assert abs(at - shown["since"] - part * length) < max(length / 100, 2)
+
+
+def test_a_pointer_is_told_what_a_bar_stands_for(site: Site, open_page: Open) -> None:
+    page = open_page(site, "/queries?since=all")
+    shown = page.evaluate(SPAN)
+    box = page.locator(".plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 20)
+    tip = page.locator(".tip")
+    for level, counts in shown["counts"].items():
+        expect(tip).to_contain_text(f"{counts[-1]} {level}")
+    page.keyboard.press("Escape")
+    expect(tip).to_have_count(0)
 
 
 UPDATES = "**/_dash-update-component*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,12 @@ from typing import Any, cast
 
 import flask
 import pytest
-from dash.development.base_component import Component
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
 from mlplugin.dashboard.app import create, resolve
-from mlplugin.dashboard.pages import client, overview, queries, vetting
-from mlplugin.dashboard.parts import cards, deciding, faults, record, tables, text, timeline
+from mlplugin.dashboard.html import Element
+from mlplugin.dashboard.pages import client, model, overview, queries, vetting
+from mlplugin.dashboard.parts import cards, charts, deciding, faults, letters, record, tables, text
 from mlplugin.dashboard.parts.timeline import span_text
 from mlplugin.dashboard.shared import FRESH_SECONDS, LARGEST_PART, MOST_KEPT, Shared
 from mlplugin.service.history import Asked
@@ -114,7 +115,7 @@ class TestLinks:
 
 def test_a_form_of_the_queries_loses_no_filter() -> None:
     form = repr(queries.form_of(dict.fromkeys(links.FILTERS, "x")))
-    assert [name for name in links.FILTERS if f"name='{name}'" not in form] == []
+    assert [name for name in links.FILTERS if f'name="{name}"' not in form] == []
 
 
 class TestShared:
@@ -164,10 +165,53 @@ class TestShared:
         assert list(shared._kept) == ["b"]
 
 
+def test_what_is_begun_is_asked_once() -> None:
+    shared, asked, go_on = Shared(lambda: 0.0), [], threading.Event()
+
+    def ask() -> int:
+        go_on.wait(20)
+        asked.append(1)
+        return len(asked)
+
+    begun = shared.begin("a", ask)
+    with pytest.raises(TimeoutError):
+        begun.result(0)
+    go_on.set()
+    assert [begun.result(20), shared.get("a", ask), len(asked)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 names"), (1, "1 name"), (1200, "1,200 names")])
+def test_one_is_one(count: int, said: str) -> None:
+    assert text.counted(count, "name", "names") == said
+
+
+@pytest.mark.parametrize(
+    ("said", "threshold"), [("", 30.0), ("x", 30.0), ("12.5", 12.5), ("-3", 0.0), ("nan", 60.0)]
+)
+def test_a_threshold_of_an_address(said: str, threshold: float) -> None:
+    limits = {"suspicious": 30.0, "malicious": 37.0}
+    assert model.threshold_of({"threshold": said}, limits) == threshold
+
+
+def test_flagged_ones_of_a_client_are_led_to() -> None:
+    row = {"value": "a.example", "queries": 3, "flagged": 2}
+    found = {"flagged_names": [row], "only_here": [], "new_domains": [], "top_domains": [],
+             "top_names": [{**row, "flagged": 0}]}  # fmt: skip
+    shown = html.rendered(client._tables("192.0.2.1", found, {"since": "1h"}))
+    assert shown.count("verdict=suspicious%2Cmalicious") == 1
+    assert "client=192.0.2.1&amp;qname=a.example" in shown
+
+
+def test_a_verdict_that_scores_lower_than_a_threat_is_explained() -> None:
+    shown = html.rendered(letters.scores({"dga": 38.8, "scam": 3.0}, 35.9, 30.0, 37.0))
+    assert "35.9, is lower than that of dga, 38.8" in shown
+    assert "lower than" not in html.rendered(letters.scores({"dga": 35.0}, 35.9, 30.0, 37.0))
+
+
 def test_names_are_links_with_the_range() -> None:
     shown = text.name("www.example.org", since="1h")
-    assert isinstance(shown, Component)
-    assert shown.href == "/domain/www.example.org?since=1h"
+    assert isinstance(shown, Element)
+    assert shown.attributes["href"] == "/domain/www.example.org?since=1h"
     assert text.name(None) == text.MISSING
 
 
@@ -184,7 +228,7 @@ def test_decisions_on_a_name_and_above(tmp_path: Path) -> None:
 
 def test_a_bar_tells_its_count_exactly() -> None:
     shown = tables.bars("Names", "Name", [{"value": "a", "queries": 1_234_567}], str)
-    assert "title='1,234,567'" in repr(shown)
+    assert 'title="1,234,567"' in repr(shown)
     assert "1.23M" in repr(shown)
 
 
@@ -325,7 +369,7 @@ def test_links_of_the_overview_have_its_filter(tmp_path: Path) -> None:
         site.service.ingest.take(history.SENSOR, ndjson(history.events()))
         compared = overview._compared(site.service, Shared(), query)
         shown = repr(overview.layout(query, site.service, Shared()))
-    narrowed = "client=192.0.2.1&verdict=malicious&sensor=edge"
+    narrowed = "client=192.0.2.1&amp;verdict=malicious&amp;sensor=edge"
     assert f"/?{narrowed}" in shown, "where the chart is drawn over"
     tiles = repr(overview._tiles(compared, query))
     assert tiles.count(f"/queries?{narrowed}") == 2
@@ -334,7 +378,7 @@ def test_links_of_the_overview_have_its_filter(tmp_path: Path) -> None:
     )
     stats = {"by_threat": {"dga": 1}, "by_action": {"observe": 1}}
     kinds = repr(overview._threats(stats, query))
-    assert "client=192.0.2.1&verdict=malicious&sensor=edge&threat=dga" in kinds
+    assert f"{narrowed}&amp;threat=dga" in kinds
 
 
 def test_what_may_be_undone_fits_into_a_body() -> None:
@@ -352,13 +396,9 @@ def test_without_a_browser_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert browser.chromium() == "/opt/chromium"
 
 
-@pytest.mark.parametrize(("queries", "flagged"), [(3, 1), (4000, 1), (4000, 300)])
-def test_axes_of_counts_have_no_ticks_between_them(queries: int, flagged: int) -> None:
-    bucket = {
-        "time": "2026-11-23T10:00:00Z", "queries": queries, "flagged": flagged,
-        "counts": {"benign": queries - flagged, "malicious": flagged},
-    }  # fmt: skip
-    ends = {"since": bucket["time"], "until": "2026-11-23T11:00:00Z"}
-    axes = timeline.figure({"step": 3600, "buckets": [bucket], **ends})["layout"]
-    assert axes["yaxis"].get("dtick") == (1 if queries < 5 else None)
-    assert axes["yaxis2"].get("dtick") == (1 if flagged < 3 else None)
+@pytest.mark.parametrize(("most", "ticks"), [
+    (0, [0]), (1, [0, 1]), (3, [0, 1, 2, 3]), (4000, [0, 1000, 2000, 3000, 4000]),
+    (300, [0, 100, 200, 300]),
+])  # fmt: skip
+def test_axes_of_counts_have_no_ticks_between_them(most: int, ticks: list[int]) -> None:
+    assert charts.count_ticks(most, 5) == ticks

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from mlplugin.dashboard import app
 from mlplugin.service.vetting import Vetting, override_json
 from tests.dashboard import history
 from tests.dashboard.conftest import Open, Site, running, settled
@@ -71,13 +72,13 @@ def test_keys(own: Site, open_page: Open) -> None:
 def test_pressed_twice_is_decided_and_undone_once(
     own: Site, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = Vetting.decide
+    replace = Vetting.replace
 
     def slow(*given: Any, **terms: Any) -> Any:
         time.sleep(0.5)
-        return decide(*given, **terms)
+        return replace(*given, **terms)
 
-    monkeypatch.setattr(Vetting, "decide", slow)
+    monkeypatch.setattr(Vetting, "replace", slow)
     page = open_page(own, "/vetting")
     queue = names(page)
     page.keyboard.press("x")
@@ -174,3 +175,13 @@ def test_on_the_page_of_a_name(own: Site, open_page: Open) -> None:
     page.keyboard.press("u")
     page.wait_for_selector("#domain-standing :text('not vetted')")
     assert own.service.vetting.all() == []
+
+
+def test_a_key_works_on_a_page_that_was_filled_later(
+    own: Site, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "PATIENCE_SECONDS", 0)
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    page.keyboard.press("x")
+    said(page, f"{queue[0]}: Blocked")

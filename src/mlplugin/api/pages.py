@@ -1,12 +1,13 @@
 """The dashboard's pages and what belongs to them, on the service's own port.
 
 The dashboard is an application of its own, with Dash in it, which takes most of a second to
-import: it is made when somebody first looks at a page, so that neither the start of the service
-nor a service that nobody looks at pays for it.
+import: it is made a moment after the service has begun to answer, or when somebody looks at a page
+before, so that the start does not wait for it, nor the first who looks.
 """
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,21 @@ from flask import Flask, Response, make_response, request, send_from_directory
 from mlplugin import dashboard
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
+from mlplugin.api.server import BEGINNING
 from mlplugin.service.service import Service
 
 ASSETS = Path(dashboard.__file__).with_name("assets")
-# Assets are asked for with the time of their last change.
-ASSETS_SECONDS = 86400
+# Assets are asked for with the time of their last change: one that changes has another address.
+ASSETS_SECONDS = 31_536_000
+# Texts of so many bytes or more are compressed, at the level that costs the least.
+TEXTS = frozenset({
+    "application/javascript", "application/json", "image/svg+xml", "text/css", "text/html",
+    "text/javascript",
+})  # fmt: skip
+LEAST_BYTES, LEVEL = 2048, 1
+DASH, NO_PAGES = "/_dash", ("/_dash", "/api/", "/assets/")
+# Says of a request for a page that there is no room to count for it.
+BUSY = "mlplugin.busy"
 # What fills pages, and waits for the store: what there is no room for comes again.
 UPDATE = "/_dash-update-component"
 # What the dashboard answers to, beside `/`. What Dash itself asks for begins with an underscore.
@@ -37,7 +48,7 @@ Application = Callable[..., Any]
 
 
 class Pages:
-    """The dashboard of a service, made at the first look."""
+    """The dashboard of a service, made at the first look, or soon after the start."""
 
     def __init__(self, service: Service, room: Room) -> None:
         self._service = service
@@ -47,23 +58,37 @@ class Pages:
 
     def answer(self, **_path: str) -> Response:
         """Let the dashboard answer the request."""
-        if request.path != UPDATE:
+        if request.path.startswith(DASH) and request.path != UPDATE:
             return self._answered()
         if not self._room.take(Kind.PAGES):
-            return problem(503, "much is being counted just now", headers={"Retry-After": "1"})
+            if request.path == UPDATE:
+                return problem(503, "much is being counted now", headers={"Retry-After": "1"})
+            request.environ[BUSY] = True  # the page comes at once, and is filled later
+            return self._answered()
         try:
             return self._answered()
         finally:
             self._room.give(Kind.PAGES)
 
     def _answered(self) -> Response:
-        return make_response(Response.from_app(self._made(), request.environ))
+        return _packed(make_response(Response.from_app(self._made(), request.environ)))
 
     def register(self, app: Flask) -> None:
         """Add every path but `/`, which also has another method."""
         for number, (path, method) in enumerate(PATHS):
             app.add_url_rule(path, f"pages.{number}", self.answer, methods=[method])
         app.add_url_rule("/assets/<path:path>", "pages.assets", _asset)
+        app.register_error_handler(404, self._missing)
+        app.extensions[BEGINNING] = self._made
+
+    def _missing(self, fault: Exception) -> Response:
+        """Lead people who look for a page that is not there on; tell programs."""
+        wants_page = "text/html" in request.headers.get("Accept", "")
+        if not wants_page or request.path.startswith(NO_PAGES) or request.method != "GET":
+            return problem(404, getattr(fault, "description", None) or "there is nothing")
+        answer = self.answer()
+        answer.status_code = 404
+        return answer
 
     def _made(self) -> Application:
         with self._lock:
@@ -75,5 +100,27 @@ class Pages:
 
 
 def _asset(path: str) -> Response:
-    age = ASSETS_SECONDS if "m" in request.args else 0
-    return send_from_directory(ASSETS, path, max_age=age)
+    named = "m" in request.args
+    answer = send_from_directory(ASSETS, path, max_age=ASSETS_SECONDS if named else 0)
+    if named:
+        answer.cache_control.immutable = True
+    return _packed(answer)
+
+
+def _packed(answer: Response) -> Response:
+    """Compress an answer that is a text of some length, where the browser takes that."""
+    if (
+        answer.mimetype not in TEXTS
+        or answer.status_code not in {200, 404}
+        or "Content-Encoding" in answer.headers
+        or not request.accept_encodings.quality("gzip")
+    ):
+        return answer
+    answer.direct_passthrough = False
+    body = answer.get_data()
+    if len(body) < LEAST_BYTES:
+        return answer
+    answer.set_data(gzip.compress(body, LEVEL, mtime=0))
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers.add("Vary", "Accept-Encoding")
+    return answer

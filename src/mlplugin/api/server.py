@@ -24,6 +24,8 @@ MEMORY_BYTES = 8 << 20
 OUTPUT_BYTES = 32 << 20
 # A batch has a megabyte and more: at waitress's 8 KiB a turn of its loop costs more than the read.
 RECEIVE_BYTES = 1 << 18
+# What of an application is called in a thread of its own so many seconds after it has begun.
+BEGINNING, BEGIN_SECONDS = "mlplugin.beginning", 1.0
 # What of an application is called at the end, so that answers without an end come to one.
 ENDING = "mlplugin.ending"
 # How long requests that are under way may take at the end, and how often output is flushed.
@@ -56,6 +58,8 @@ class Server:
         self.port: int = listening.getsockname()[1]
         self._stopping = threading.Event()
         self._release = app.extensions.get(ENDING)
+        self._begin = threading.Timer(BEGIN_SECONDS, app.extensions.get(BEGINNING, lambda: None))
+        self._begin.daemon = True
         if ROOM in app.extensions:
             app.extensions[ROOM].resize(threads)
         self._server: Any = waitress.server.create_server(
@@ -78,8 +82,10 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`; requests that are under way are answered."""
         server = self._server
+        self._begin.start()
         while not self._stopping.is_set():
             server.asyncore.loop(timeout=1, map=server._map, count=1)
+        self._begin.cancel()
         server.accepting = False
         if self._release is not None:
             self._release()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
+import re
 import secrets
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import flask
-from dash import ClientsideFunction, Dash, Input, Output, dcc, html
-from dash.development.base_component import Component
+from dash import ClientsideFunction, Dash, Input, Output, dcc
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.pages import client, domain, learning, model, overview, queries, vetting
-from mlplugin.dashboard.parts import cards, charts
+from mlplugin.dashboard.parts import cards
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.service import Service
@@ -26,11 +33,20 @@ ASSETS = Path(__file__).with_name("assets")
 MOST_BODY_BYTES = 1 << 20
 SUITES = "/_dash-component-suites/"
 MOST_PACKED = 64
+# Says of a request that much is being counted: its page is filled later.
+BUSY = "mlplugin.busy"
+# So many pages wait for Dash to take them over, and so long.
+MOST_HANDED, HANDED_SECONDS = 32, 10.0
+# What takes longer to count is not waited for: the page says so at once, and is filled later.
+PATIENCE_SECONDS, MOST_BUILDERS = 1.0, 4
 PAGES: tuple[ModuleType, ...] = (overview, queries, domain, client, vetting, learning, model)
 NAVIGATION = (
     ("/", "Overview"), ("/queries", "Queries"), ("/vetting", "Vetting"),
     ("/learning", "Learning"), ("/model", "Model"),
 )  # fmt: skip
+
+# What is there before Dash is: the shell, charts and keys. `first.js` runs before all.
+AT_ONCE = ("shell.js", "charts.js", "pages.js", "start.js")
 
 INDEX = """<!doctype html>
 <html lang="en">
@@ -39,38 +55,75 @@ INDEX = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{%title%}</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<script src="/assets/first.js" nonce="{nonce}"></script>
+<script src="{first}" nonce="{nonce}"></script>
 {%css%}
+{at once}
 </head>
 <body>
-<noscript>This page needs JavaScript. The API has all it shows: /openapi.json</noscript>
+{shell}
+<main id="main" tabindex="-1">
+<div id="first">{page}</div>
 {%app_entry%}
+</main>
 {%config%}
 {%scripts%}
 {%renderer%}
 </body>
 </html>
 """
+# Dash begins in here, unseen until it has what stands in the page already.
+ENTRY = '<div id="react-entry-point" hidden></div>'
+PLACES = re.compile(r"\{(first|nonce|at once|shell|title|page)\}")
+# What Dash brings for browsers of long ago, and its own tables, of which there are none here.
+UNUSED = re.compile(r'<script src="[^"]*/(?:polyfill@|dash_table/)[^"]*"></script>')
+SCRIPT = re.compile(r"<script(?= src=)")
 
 
 class _Page(Dash):
-    """Dash under a content policy: what its scripts may run and bring in is named exactly."""
+    """Dash under a content policy, in a page that has its content before Dash is there.
+
+    What a page shows is written into it by the service, so that it is seen at once and without
+    Dash's scripts. `assets/start.js` brings those in when the page is painted.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # gives the title and the HTML of the page that the request asks for
+        self.page: Callable[[], tuple[str, str]] = lambda: ("", "")
 
     def interpolate_index(self, **parts: Any) -> str:
         """Write the page, with the nonce of this response."""
+        title, shown = self.page()
+        parts["title"], parts["app_entry"] = "{title}", ENTRY
+        # a script of a type that no browser knows is not fetched: `start.js` does it
+        parts["scripts"] = UNUSED.sub("", parts["scripts"])
+        parts["scripts"] = SCRIPT.sub('<script class="later" type="text/plain"', parts["scripts"])
+        parts["renderer"] = '<script id="_dash-renderer" type="text/plain"></script>'
         page: str = super().interpolate_index(**parts)
-        return page.replace("{nonce}", _nonce())
+        scripts = "\n".join(
+            f'<script defer src="{self._address(name)}"></script>' for name in AT_ONCE
+        )
+        own = {
+            "first": self._address("first.js"), "nonce": _nonce(), "at once": scripts,
+            "shell": SHELL, "title": escape(title), "page": shown,
+        }  # fmt: skip
+        # all at once: what a name says is not read again
+        return PLACES.sub(lambda place: own[place[1]], page)
+
+    def _address(self, asset: str) -> str:
+        """Give the address of an asset as it is now: another one has another address."""
+        found: str = self.get_asset_url(asset)
+        return f"{found}?m={(ASSETS / asset).stat().st_mtime_ns}"
 
     def policy(self) -> str:
         """Give the policy for the page: nothing from elsewhere, and nothing that is not ours.
 
-        Scripts come from here, or are the two that Dash writes into the page (by their hashes).
-        Dash and plotly make style sheets at run time, which carry the response's nonce.
+        Scripts come from here. Dash makes style sheets at run time, which carry the response's
+        nonce.
         """
-        scripts = " ".join(self.csp_hashes())
         return (
-            "default-src 'none'; connect-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
-            f"script-src 'self' {scripts}; style-src 'self' 'nonce-{_nonce()}'; "
+            "default-src 'none'; connect-src 'self'; font-src 'self'; img-src 'self' data:; "
+            f"script-src 'self'; style-src 'self' 'nonce-{_nonce()}'; "
             "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
 
@@ -117,7 +170,7 @@ def create(service: Service) -> Dash:
         update_title=None,
         suppress_callback_exceptions=True,
         enable_mcp=False,
-        assets_ignore=r"first\.js",
+        assets_ignore="|".join(map(re.escape, ("first.js", *AT_ONCE))),
     )
 
     packed = _Packed()
@@ -132,38 +185,91 @@ def create(service: Service) -> Dash:
             packed.pack(response)
         return response
 
-    shared = Shared()
-    app.layout = _shell
-    _register_shell(app, service, shared)
-    charts.register(app)
+    shared, handed = Shared(), Handed()
+    app.layout = _layout
+    app.page = First(service, shared, handed)
+    _register_shell(app, service, shared, handed)
     for page in PAGES:
         page.register(app, service, shared)
     return app
 
 
-def _shell() -> Component:
-    """Give what stands around every page."""
-    return html.Div(
+def _layout() -> Any:
+    """Give what Dash has: the address, and the page that belongs to it."""
+    return live.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Store(id="look"),
             dcc.Store(id="page-title"),
-            html.A("Skip to content", href="#main", className="skip", **{"data-plain": "true"}),
-            html.Header(_bar(), className="bar"),
-            # what went wrong and no page could tell; `assets/shell.js` writes it
-            html.Div(id="trouble", role="alert", className="trouble"),
-            html.Main(id="main", tabIndex="-1", children=cards.waiting()),
-        ],
-        id="shell",
+            live.Div(id="page"),
+            dcc.Store(id="page-shown"),
+        ]
     )
 
 
-def _bar() -> list[Component]:
+class Handed:
+    """What was written into a page is handed over to Dash, which asks for the same right after."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], tuple[float, str, Any]] = {}
+
+    def give(self, path: str, search: str, title: str, shown: Any) -> None:
+        """Keep a page until it is taken."""
+        with self._lock:
+            if len(self._kept) >= MOST_HANDED:
+                del self._kept[next(iter(self._kept))]
+            self._kept[unquote(path), search.removeprefix("?")] = (self._clock(), title, shown)
+
+    def take(self, path: str, search: str) -> tuple[str, Any] | None:
+        """Give a page, once, if it is from just now."""
+        with self._lock:
+            found = self._kept.pop((unquote(path), search.removeprefix("?")), None)
+        if found is None or self._clock() - found[0] > HANDED_SECONDS:
+            return None
+        return found[1], found[2]
+
+
+class First:
+    """Writes pages out for browsers that ask for one, as far as that is soon done."""
+
+    def __init__(self, service: Service, shared: Shared, handed: Handed) -> None:
+        self._service, self._shared, self._handed = service, shared, handed
+        self._builders = ThreadPoolExecutor(MOST_BUILDERS, thread_name_prefix="page")
+
+    def __call__(self) -> tuple[str, str]:
+        """Give the title and the HTML of the page that is asked for."""
+        path, search = quote(flask.request.path), flask.request.query_string.decode()
+        title = f"{resolve(path)[0]} · mlplugin"
+        if not flask.request.environ.get(BUSY):
+            building = self._builders.submit(self._build, path, search)
+            with contextlib.suppress(TimeoutError):
+                return title, building.result(PATIENCE_SECONDS)
+        # Dash asks for it again, and gets it as soon as it is counted
+        return title, html.rendered([cards.heading(resolve(path)[0]), cards.waiting()])
+
+    def _build(self, path: str, search: str) -> str:
+        title, found = _built(path, search, self._service, self._shared)
+        self._handed.give(path, search, title, found)
+        return html.rendered(found)
+
+
+def _built(path: str, search: str, service: Service, shared: Shared) -> tuple[str, Any]:
+    """Give the title of a page, and what it shows."""
+    title, build = resolve(path)
+    query = links.read(search)
+    found = told(functools.partial(build, query, service, shared))
+    if isinstance(found, Element):  # a fault alone; a page has its own head
+        found = [cards.heading(title), found]
+    return title, found
+
+
+def _bar() -> list[Element]:
     pages = [html.A(title, href=path) for path, title in NAVIGATION]
     search = html.Form(
         [
             html.Label("Go to a name or a client", htmlFor="go", className="unseen"),
-            dcc.Input(id="go", name="go", type="search", placeholder="Name or client…",
+            html.Input(id="go", name="go", type="search", placeholder="Name or client…",
                       autoComplete="off", spellCheck="false", className="box"),
         ],
         id="go-form",
@@ -186,25 +292,36 @@ def _bar() -> list[Component]:
     ]  # fmt: skip
 
 
-def _register_shell(app: Dash, service: Service, shared: Shared) -> None:
+def _shell() -> list[Element]:
+    """Give what stands around every page."""
+    return [
+        html.A("Skip to content", href="#main", className="skip", **{"data-plain": "true"}),
+        html.Header(_bar(), className="bar"),
+        # what went wrong and no page could tell; `assets/shell.js` writes it
+        html.Div(id="trouble", role="alert", className="trouble"),
+    ]
+
+
+SHELL = html.rendered(_shell())
+
+
+def _register_shell(app: Dash, service: Service, shared: Shared, handed: Handed) -> None:
     @app.callback(
-        Output("main", "children"),
+        Output("page", "children"),
         Output("page-title", "data"),
         Input("url", "pathname"),
         Input("url", "search"),
     )
     def show(pathname: str | None, search: str | None) -> tuple[Any, str]:
-        title, build = resolve(pathname or "/")
-        query = links.read(search)
-        found = told(functools.partial(build, query, service, shared))
-        if isinstance(found, Component):  # a fault alone; a page has its own head
-            found = [cards.heading(title), found]
+        path, query = pathname or "/", search or ""
+        title, found = handed.take(path, query) or _built(path, query, service, shared)
         return found, title
 
     app.clientside_callback(
         ClientsideFunction("mlplugin", "arrived"),
-        Output("look", "data"),
+        Output("page-shown", "data"),
         Input("page-title", "data"),
+        Input("page", "children"),
     )
 
 

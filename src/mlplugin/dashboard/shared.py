@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ class Shared:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[Hashable, _Kept] = {}
+        self._askers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="asker")
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def get(
@@ -56,6 +58,10 @@ class Shared:
                 kept.fresh = max(fresh_seconds, kept.took / LARGEST_PART)
             value: Value = kept.value
             return value
+
+    def begin(self, key: Hashable, ask: Callable[[], Value]) -> Future[Value]:
+        """Ask for what `get` gives, and go on meanwhile."""
+        return self._askers.submit(self.get, key, ask)
 
     def _forget(self) -> None:
         """Drop what is old, but nothing that is asked just now. The caller holds the lock."""

@@ -309,8 +309,12 @@ def _why(one: Suspect, thresholds: dict[str, float]) -> str:
     apart = round(abs(one.score - limit), 1)
     side = "above" if one.score >= limit else "below"
     where = f"score {one.score:g}, {apart:g} {side} {name} ({limit:g})"
-    hits = f"{one.flagged:,} times flagged" if one.flagged else f"asked {one.queries:,} times"
+    hits = f"{_times(one.flagged)} flagged" if one.flagged else f"asked {_times(one.queries)}"
     clients = f"{one.clients:,} client{'' if one.clients == 1 else 's'}"
     if one.verdict is not Level.BENIGN and not one.score:
         return f"{hits} for {clients}"
     return f"{hits} for {clients}: {where}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

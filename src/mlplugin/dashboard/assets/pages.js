@@ -1,4 +1,4 @@
-/* Keys, the rows of the vetting queue, and bars that open what they stand for. */
+/* Keys, the rows of the vetting queue, and the threshold. */
 (() => {
   const stored = (key) => {
     try {
@@ -15,6 +15,11 @@
     }
   };
 
+  /* Tells Dash, once it has the page: before, it knows of no store. */
+  const tell = (store, data) => {
+    if (!document.getElementById("first")) window.dash_clientside.set_props(store, { data });
+  };
+
   /* The rows: one is current, any number are chosen. Both go by name, since rows come and go. */
   const chosen = new Set();
   let current = null;
@@ -24,8 +29,19 @@
   const settle = (name) => {
     current = name;
     clearTimeout(telling);
-    telling = setTimeout(() => window.dash_clientside?.set_props?.("queue-current", { data: name }), 80);
+    telling = setTimeout(() => {
+      if (document.getElementById("queue-rows")) tell("queue-current", name);
+    }, 80);
   };
+  /* What was chosen before Dash was there. */
+  document.addEventListener("mlplugin-there", () => {
+    if (rows().length) {
+      mark();
+      settle(current);
+    }
+    const threshold = document.getElementById("threshold");
+    if (threshold && threshold.value !== threshold.defaultValue) tell("threshold-at", Number(threshold.value));
+  });
   const mark = () => {
     const found = rows();
     const names = found.map((row) => row.dataset.name);
@@ -91,15 +107,18 @@
       button.setAttribute("aria-pressed", String(areKeysOn()));
     }
   };
-  /* Dash's slider has no name of its own for screen readers: it takes that of its group. */
-  const nameSliders = () => {
-    for (const group of document.querySelectorAll(".threshold")) {
-      for (const control of group.querySelectorAll("[role=slider], input")) {
-        const said = group.getAttribute("aria-label");
-        if (control.getAttribute("aria-label") !== said) control.setAttribute("aria-label", said);
-      }
+  /* The threshold: what it says while it is moved, and what is asked for when it is let go. */
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "threshold") document.getElementById("threshold-said").textContent = target.value;
+  });
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "threshold") {
+      tell("threshold-at", Number(target.value));
+      const here = new URL(location.href);
+      here.searchParams.set("threshold", target.value);
+      history.replaceState(history.state, "", here);
     }
-  };
+  });
   const isWriting = (element) =>
     element?.isContentEditable ||
     (element?.matches?.("input, textarea, select") && !element.matches("[type=radio], [type=checkbox]"));
@@ -107,7 +126,7 @@
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!areKeysOn() || isWriting(target) || target.closest?.("[role=slider]")) return;
+    if (!areKeysOn() || isWriting(target) || target.closest?.("[type=range]")) return;
     if (key === "j" || key === "k") {
       if (!rows().length) return;
       event.preventDefault();
@@ -141,7 +160,6 @@
     requestAnimationFrame(() => {
       isAsked = false;
       nameKeys();
-      nameSliders();
       if (document.getElementById("queue-rows")) mark();
       else {
         chosen.clear();
@@ -172,19 +190,6 @@
     return { threat: document.getElementById("learning-threat")?.value || "", at: Date.now() };
   };
 
-  const open = (clicked) => {
-    const address = clicked?.points?.[0]?.customdata;
-    if (typeof address === "string" && address.startsWith("/")) window.mlplugin.go(address);
-    return window.dash_clientside.no_update;
-  };
-
-  /* The model's card: HTML that the service made of markdown, without any HTML of its author. */
-  const fill = (html) => {
-    const place = document.getElementById("model-card");
-    if (place && typeof html === "string") place.innerHTML = html;
-    return "true";
-  };
-
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.mlplugin_pages = { fill, open, press, retrain };
+  window.dash_clientside.mlplugin_pages = { press, retrain };
 })();

@@ -12,6 +12,10 @@
 
   /* Going to an address. Dash's Location listens to popstate. */
   const go = (address) => {
+    if (document.getElementById("first")) {
+      location.assign(address); /* Dash is not there yet */
+      return;
+    }
     history.pushState({}, "", address);
     window.dispatchEvent(new PopStateEvent("popstate"));
   };
@@ -156,6 +160,7 @@
     if (element.title !== title) element.title = title;
   };
   const tellTimes = (within) => {
+    window.mlplugin?.relabel?.(within);
     if (within.matches?.("time[datetime]")) tellTime(within);
     within.querySelectorAll?.("time[datetime]").forEach(tellTime);
   };
@@ -173,13 +178,6 @@
   /* Switches. */
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
-  const listeners = [];
-  const look = () => ({ theme: theme(), clock: root.dataset.clock });
-  const looksNew = () => {
-    nameSwitches();
-    window.dash_clientside?.set_props?.("look", { data: look() });
-    listeners.forEach((listener) => listener());
-  };
   const nameSwitches = () => {
     const clock = document.getElementById("clock");
     const shade = document.getElementById("theme");
@@ -192,7 +190,7 @@
     const out = document.getElementById("sign-out");
     if (out) out.hidden = !csrf();
   };
-  dark.addEventListener("change", looksNew);
+  dark.addEventListener("change", () => nameSwitches());
   document.addEventListener("click", (event) => {
     const pressed = event.target.closest?.("button.switch");
     if (!pressed) return;
@@ -209,31 +207,60 @@
       );
       return;
     }
-    looksNew();
+    nameSwitches();
   });
   const csrf = () => /(?:^|; )_csrf_token=([^;]*)/.exec(document.cookie)?.[1] || "";
+
+  /* What the service wrote into the page makes room for Dash's own, which is the same. */
+  const takeOver = () => {
+    const first = document.getElementById("first");
+    const entry = document.getElementById("react-entry-point");
+    if (!first || !document.getElementById("page")?.childElementCount) return;
+    const focused = document.activeElement;
+    const written = [...first.querySelectorAll("input[id], select[id]")].filter(
+      (field) => field.value !== field.defaultValue && (field.defaultValue !== undefined || field.dataset.touched));
+    const opened = [...first.querySelectorAll("details")].map((one) => one.open);
+    first.remove();
+    entry.hidden = false;
+    for (const { id, value } of written) {
+      const field = document.getElementById(id);
+      if (field) field.value = value;
+    }
+    entry.querySelectorAll("details").forEach((one, place) => {
+      if (opened[place]) one.open = true;
+    });
+    document.dispatchEvent(new Event("mlplugin-there"));
+    if (focused?.id && !focused.isConnected) document.getElementById(focused.id)?.focus({ preventScroll: true });
+  };
 
   /* A page is there: its title, where the navigation stands, and the keyboard's place. */
   let before = null;
   const arrived = (title) => {
+    if (!title) return window.dash_clientside.no_update;
     tell("");
-    document.title = title ? `${title} · mlplugin` : "mlplugin";
+    document.title = `${title} · mlplugin`;
     const { pathname } = location;
-    document.querySelectorAll("nav.pages a").forEach((link) => {
-      const path = link.getAttribute("href");
-      if (path === pathname) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    });
-    nameSwitches();
+    nameLinks();
     if (before !== null && before !== pathname) {
       document.getElementById("main")?.focus({ preventScroll: true });
       window.scrollTo(0, 0);
     }
     before = pathname;
-    return look();
+    requestAnimationFrame(takeOver);
+    return pathname;
   };
+  const nameLinks = () => {
+    document.querySelectorAll("nav.pages a").forEach((link) => {
+      if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    });
+  };
+  nameLinks();
+  nameSwitches();
+  tellTimes(document);
+  before = location.pathname;
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.mlplugin = { ...window.dash_clientside.mlplugin, arrived };
-  window.mlplugin = { go };
+  window.mlplugin = { ...window.mlplugin, go };
 })();

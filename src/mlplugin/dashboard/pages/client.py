@@ -7,10 +7,10 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from dash import Dash, html
-from dash.development.base_component import Component
+from dash import Dash
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import activity, cards, deciding, forms, rankings, tables, text
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.overrides import parse_address
@@ -18,6 +18,7 @@ from mlplugin.service.service import Service
 from mlplugin.service.vetting import override_json
 
 TITLE = "Client"
+FLAGGED = "suspicious,malicious"
 
 
 def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
@@ -51,25 +52,38 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         html.Div(
             [
                 _activity(client, found, query, service, shared),
-                rankings.ranked("Flagged names", "Name", found["flagged_names"],
-                       lambda row: text.name(row["value"], **kept),
-                       nothing="Nothing that it asked was flagged."),
-                rankings.ranked("Asked by nobody else", "Domain", found["only_here"],
-                       lambda row: text.name(row["value"], **kept),
-                       nothing="Others asked for all of its domains, too."),
-                _new(found, kept),
-                rankings.ranked("Top domains", "Domain", found["top_domains"],
-                       lambda row: text.name(row["value"], **kept)),
-                rankings.ranked("Top names", "Name", found["top_names"],
-                       lambda row: text.name(row["value"], **kept)),
+                *_tables(client, found, kept),
                 _decisions(client, service),
             ],
             className="grid",
         ),
+    ]
+
+
+def _tables(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> list[Element]:
+    """What it asked for: what was flagged of it, what sets it apart, and what it asks most."""
+
+    def ranked(caption: str, title: str, key: str, part: str, nothing: str = "") -> Element:
+        return rankings.ranked(
+            caption, title, found[part], lambda row: text.name(row["value"], **kept),
+            nothing=nothing or "None in this range.",
+            flagged=lambda row: links.to_queries(
+                **{"client": client, key: row["value"], "verdict": FLAGGED, **kept}
+            ),
+        )  # fmt: skip
+
+    return [
+        ranked("Flagged names", "Name", "qname", "flagged_names",
+               "Nothing that it asked was flagged."),
+        ranked("Asked by nobody else", "Domain", "domain", "only_here",
+               "Others asked for all of its domains, too."),
+        _new(found, kept),
+        ranked("Top domains", "Domain", "domain", "top_domains"),
+        ranked("Top names", "Name", "qname", "top_names"),
     ]  # fmt: skip
 
 
-def _nothing(client: str, query: Mapping[str, str]) -> Component:
+def _nothing(client: str, query: Mapping[str, str]) -> Element:
     if query.get("since") == links.ALL:
         return cards.empty("This client asked nothing in the whole history.")
     return cards.empty(
@@ -78,13 +92,13 @@ def _nothing(client: str, query: Mapping[str, str]) -> Component:
     )
 
 
-def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     queries = found["queries"]
     tiles = [
         cards.tile("Queries", queries, href=links.to_queries(client=client, **kept)),
         cards.tile("Names", found["names"]),
         cards.tile("Flagged", found["flagged"], tone="bad", href=links.to_queries(
-            client=client, verdict="suspicious,malicious", **kept)),
+            client=client, verdict=FLAGGED, **kept)),
         cards.tile("Blocked", found["blocked"]),
         _share("NXDOMAIN", found["nxdomain"], queries, links.to_queries(
             client=client, rcode="NXDOMAIN", **kept)),
@@ -93,7 +107,7 @@ def _tiles(client: str, found: Mapping[str, Any], kept: Mapping[str, str]) -> Co
     return html.Div(tiles, className="tiles")
 
 
-def _share(label: str, part: int, whole: int, href: str) -> Component:
+def _share(label: str, part: int, whole: int, href: str) -> Element:
     return html.Div(
         [
             html.Span(label, className="label"),
@@ -105,7 +119,7 @@ def _share(label: str, part: int, whole: int, href: str) -> Component:
     )  # fmt: skip
 
 
-def _times(found: Mapping[str, Any]) -> Component:
+def _times(found: Mapping[str, Any]) -> Element:
     return html.Div(
         [
             html.Span("Seen", className="label"),
@@ -119,7 +133,7 @@ def _times(found: Mapping[str, Any]) -> Component:
 def _activity(
     client: str, found: Mapping[str, Any], query: Mapping[str, str], service: Service,
     shared: Shared,
-) -> Component:  # fmt: skip
+) -> Element:  # fmt: skip
     asked = replace(links.ranged(query), client=client)
     parts = activity.shown(
         activity.counted(asked, query, found, service, shared),
@@ -131,7 +145,7 @@ def _activity(
     return cards.card("Queries over time", *parts, wide=True)
 
 
-def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     rows = found["new_domains"]
     if not rows:
         said = (
@@ -150,7 +164,7 @@ def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
     )
 
 
-def _decisions(client: str, service: Service) -> Component:
+def _decisions(client: str, service: Service) -> Element:
     """What people decided for this client alone, or for a subnet that it is in."""
     address = ip_address(client)
     mine = [one for one in service.vetting.all() if one.client and address in one.client]

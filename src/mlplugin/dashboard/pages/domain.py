@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import (
     activity,
     cards,
@@ -23,12 +25,16 @@ from mlplugin.dashboard.parts import (
 )
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
+from mlplugin.errors import MlpluginError
 from mlplugin.qname import canonical
 from mlplugin.service.history import Asked
 from mlplugin.service.service import Service
 
 TITLE = "Domain"
 LOOKALIKES = 12
+# So long look-alikes are waited for when the rest of the page is there.
+ALIKE_SECONDS = 0.1
+FLAGGED = "suspicious,malicious"
 
 
 def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
@@ -54,7 +60,10 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     _timeline(found, replace(asked, **scope), query, service, shared),
                 ),
                 *_tables(found, query, domain),
-                cards.card("Look-alikes in this history", cards.waiting(), name="lookalikes"),
+                # last of all: they take longest, and are not what is looked at first
+                cards.card("Look-alikes in this history",
+                           _so_far(_begun(name, asked, service, shared), query),
+                           name="lookalikes"),
                 registration.asking(domain),
                 _record(name, service),
             ],
@@ -63,7 +72,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
-def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Component:
+def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Element:
     """The name, as DNS has it and as its readers write it; the range; a way to the queries."""
     readable = text.u_label_form(name)
     title = [html.Span(text.plain(name), className="name")]
@@ -81,9 +90,9 @@ def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Comp
 
 def _verdict(
     name: str, opinion: Mapping[str, Any], service: Service, kept: Mapping[str, str]
-) -> Component:
+) -> Element:
     """What is thought of a name now, and why: the letters, and beside them the reasons."""
-    said = html.Div(
+    said = live.Div(
         reasons.judged(name, opinion, service, kept), id="domain-judged", className="said"
     )
     return html.Section(
@@ -93,21 +102,21 @@ def _verdict(
     )
 
 
-def _decision(name: str, service: Service, found: Mapping[str, Any]) -> Component:
+def _decision(name: str, service: Service, found: Mapping[str, Any]) -> Element:
     clients = [row["value"] for row in found["top_clients"]]
     return cards.card(
         "Decision",
-        html.Div(record.standing(name, service), id="domain-standing"),
+        live.Div(record.standing(name, service), id="domain-standing"),
         deciding.buttons("domain", "Undo"),
         deciding.terms("domain", clients),
-        html.Div(id="domain-said", role="status", className="said-done"),
+        live.Div(id="domain-said", role="status", className="said-done"),
         dcc.Store(id="domain-made", data=[]),
         dcc.Store(id="domain-do"),
         wide=True,
     )
 
 
-def _activity(found: Mapping[str, Any], timeline: Component | list[Any]) -> Component:
+def _activity(found: Mapping[str, Any], timeline: Element | list[Any]) -> Element:
     facts = [
         ("Requests", text.number(found["queries"])),
         ("Flagged", text.number(found["flagged"])),
@@ -150,40 +159,56 @@ def _timeline(
 
 def _tables(
     found: Mapping[str, Any], query: Mapping[str, str], domain: str | None
-) -> list[Component]:
+) -> list[Element]:
     kept = links.range_of(query)
     # A domain has names below it, a name has siblings beside it.
     names, title_of = found["top_names"], "Names below it"
     if domain != found["name"] and found.get("siblings"):
         names, title_of = found["siblings"], "Names beside it"
+    scope = {"domain": domain} if domain == found["name"] else {"qname": found["name"]}
+
+    def flagged(key: str) -> Callable[[Mapping[str, Any]], str]:
+        within = {} if key == "qname" else scope
+        return lambda row: links.to_queries(
+            **{**within, key: row["value"], "verdict": FLAGGED, **kept}
+        )
+
     return [
         rankings.ranked("Clients", "Client", found["top_clients"],
-               lambda row: text.client(row["value"], **kept)),
+               lambda row: text.client(row["value"], **kept), flagged=flagged("client")),
         rankings.ranked("Answers seen", "Answer", found["top_answers"], lambda row: html.Span(
             text.plain(row["value"]), className="mono")),
-        rankings.ranked(title_of, "Name", names, lambda row: text.name(row["value"], **kept)),
+        rankings.ranked(title_of, "Name", names, lambda row: text.name(row["value"], **kept),
+               flagged=flagged("qname")),
     ]  # fmt: skip
 
 
-def _record(name: str, service: Service) -> Component:
+def _record(name: str, service: Service) -> Element:
     return cards.card(
-        "Record of decisions", html.Div(record.recorded(name, service), id="domain-record")
+        "Record of decisions", live.Div(record.recorded(name, service), id="domain-record")
     )
 
 
-def lookalikes(name: str, kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
-    """Show domains of the history that look like a name's."""
-    asked = links.ranged(kept)
-    found = shared.get(
-        ("lookalikes", name, asked),
-        lambda: service.insight.lookalikes(name, asked, LOOKALIKES),
+def _begun(name: str, asked: Asked, service: Service, shared: Shared) -> Future[dict[str, Any]]:
+    """Look for domains of the history that look like a name's."""
+    return shared.begin(
+        ("lookalikes", name, asked), lambda: service.insight.lookalikes(name, asked, LOOKALIKES)
     )
-    return rankings.alike(found, kept)
+
+
+def _so_far(alike: Future[dict[str, Any]], query: Mapping[str, str]) -> Any:
+    """Show them where they are found by now; they are the slowest of the page, and not its first.
+
+    Dash asks for them again, which shows what was not found, too.
+    """
+    try:
+        return rankings.alike(alike.result(ALIKE_SECONDS), links.range_of(query))
+    except (TimeoutError, MlpluginError):
+        return cards.waiting()
 
 
 def register(app: Dash, service: Service, shared: Shared) -> None:
     """Add the page's callbacks."""
-    activity.register(app)
     shows: dict[str, deciding.Show] = {
         "domain-judged": lambda name, kept: reasons.judged(
             str(name), service.judging.opinion(str(name)), service, kept
@@ -201,7 +226,8 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
     def show_lookalikes(name: str | None, kept: dict[str, str] | None) -> Any:
         if not name:
             return no_update
-        return told(lambda: lookalikes(name, kept or {}, service, shared))
+        found = told(lambda: _begun(name, links.ranged(kept or {}), service, shared).result())
+        return found if isinstance(found, Element) else rankings.alike(found, kept or {})
 
     @app.callback(
         Output("domain-registration", "children"),

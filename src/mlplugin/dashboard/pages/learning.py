@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard.parts import cards, charts, faults, jobs, models, report, text
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
+from mlplugin.dashboard.parts import cards, faults, jobs, models, report, text
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
 from mlplugin.errors import MlpluginError
@@ -25,24 +27,25 @@ LOOK_SECONDS = 1.5
 # others change too, are looked at so often.
 USUAL = "7d"
 SHADOW_FRESH_SECONDS = 10.0
-LOSS = "learning-loss"
 
 
 def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     """Give the page; `query` is what the address says."""
     hindrance = service.retraining.hindrance()
-    start = html.Button("Retrain", id="learning-start", type="button", className="primary",
+    start = live.Button("Retrain", id="learning-start", type="button", className="primary",
                         disabled=hindrance is not None)  # fmt: skip
-    cancel = html.Button("Cancel", id="learning-cancel", type="button", hidden=True)
+    cancel = live.Button("Cancel", id="learning-cancel", type="button", hidden=True)
     wrong = html.Span(text.plain(hindrance), className="wrong") if hindrance else ""
-    curve = charts.chart(LOSS, "The loss of each fit over its passes", height=190)
+    wanted = query.get("job") or None
+    shown = _first(service, wanted)
+    cancel.hidden = shown["no_cancel"] is not False
     return [
         cards.heading(TITLE),
         dcc.Interval(id="learning-tick", interval=int(LOOK_SECONDS * 1000)),
         dcc.Interval(id="learning-slow", interval=int(SHADOW_FRESH_SECONDS * 1000)),
-        dcc.Store(id="learning-wanted", data=query.get("job") or None),
+        dcc.Store(id="learning-wanted", data=wanted),
         dcc.Store(id="learning-asked"),
-        dcc.Store(id="learning-seen"),
+        dcc.Store(id="learning-seen", data=shown["seen"]),
         dcc.Store(id="learning-confirm"),
         html.Div(
             [
@@ -50,21 +53,21 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     [
                         cards.card(
                             "To learn from",
-                            html.Div(material(service), id="learning-material"),
+                            live.Div(material(service), id="learning-material"),
                             _harm(),
-                            html.Div(wrong, id="learning-said", role="status",
+                            live.Div(wrong, id="learning-said", role="status",
                                      className="said-done"),
                             beside=start,
                         ),
-                        cards.card("Retrainings", cards.waiting(), name="learning-jobs"),
+                        cards.card("Retrainings", shown["jobs"], name="learning-jobs"),
                     ],
                     className="column",
                 ),
                 html.Div(
                     cards.card(
                         "The job",
-                        html.Div(cards.waiting(), id="learning-job"),
-                        html.Div(curve, id="learning-curve", hidden=True),
+                        live.Div(shown["job"], id="learning-job"),
+                        live.Div(shown["loss"], id="learning-curve"),
                         beside=cancel,
                     ),
                     className="most",
@@ -72,12 +75,20 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
             ],
             className="grid",
         ),
-        html.Div(id="learning-report", className="grid learning"),
+        live.Div(shown["report"], id="learning-report", className="grid learning"),
         html.Div(_models(service, shared), className="grid learning"),
     ]  # fmt: skip
 
 
-def _harm() -> Component:
+def _first(service: Service, wanted: str | None) -> dict[str, Any]:
+    """Give the parts of the page that are about a job, as they are now."""
+    now = told(lambda: looked(service, wanted, None, None))
+    if isinstance(now, Element):
+        now = {**_unchanged(), "job": now}
+    return {name: None if part is no_update else part for name, part in now.items()}
+
+
+def _harm() -> Element:
     """A plain choice, which `assets/pages.js` reads: the harm of which nothing else tells."""
     said = [html.Option("as the model finds", value=""),
             *(html.Option(threat, value=threat) for threat in Threat)]  # fmt: skip
@@ -90,13 +101,13 @@ def _harm() -> Component:
     )
 
 
-def _models(service: Service, shared: Shared) -> list[Component]:
+def _models(service: Service, shared: Shared) -> list[Element]:
     return [
         html.Div(
             cards.card(
                 "Models",
-                html.Div(known(service, None), id="learning-models"),
-                html.Div(id="learning-done", role="status", className="said-done"),
+                live.Div(known(service, None), id="learning-models"),
+                live.Div(id="learning-done", role="status", className="said-done"),
             ),
             className="most",
         ),
@@ -144,7 +155,7 @@ def thinks(service: Service, shared: Shared) -> Any:
             ("shadow", asked), lambda: service.review.shadow(asked), SHADOW_FRESH_SECONDS
         )
     )
-    return found if isinstance(found, Component) else models.thinks(found, version)
+    return found if isinstance(found, Element) else models.thinks(found, version)
 
 
 def register(app: Dash, service: Service, shared: Shared) -> None:
@@ -170,6 +181,7 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
     def start(asked: dict[str, Any] | None) -> Any:
         if not asked:
             return (no_update,) * 3
+        said: Any
         try:
             threat = str(asked.get("threat") or "") or None
             job = service.retraining.start(who=faults.who(), threat=threat)
@@ -196,8 +208,7 @@ def _register_job(app: Dash, service: Service, shared: Shared) -> None:
     @app.callback(
         output={
             "job": Output("learning-job", "children"),
-            "loss": charts.data(LOSS),
-            "no_curve": Output("learning-curve", "hidden"),
+            "loss": Output("learning-curve", "children"),
             "no_cancel": Output("learning-cancel", "hidden"),
             "jobs": Output("learning-jobs", "children"),
             "report": Output("learning-report", "children"),
@@ -206,13 +217,13 @@ def _register_job(app: Dash, service: Service, shared: Shared) -> None:
         },
         inputs=[Input("learning-tick", "n_intervals"), Input("learning-wanted", "data")],
         state=[State("learning-seen", "data"), State("learning-confirm", "data")],
-        prevent_initial_call="initial_duplicate",
+        prevent_initial_call=True,
     )
     def watch(
         _tick: int, wanted: str | None, seen: list[Any] | None, confirm: str | None
     ) -> dict[str, Any]:
         found = told(lambda: looked(service, wanted, seen, confirm))
-        return {**_unchanged(), "job": found} if isinstance(found, Component) else found
+        return {**_unchanged(), "job": found} if isinstance(found, Element) else found
 
 
 def looked(
@@ -239,11 +250,10 @@ def looked(
     if job is None:
         there = "There is no such job." if wanted else "Nothing was retrained yet."
         hint = "Decide on names under Vetting, then press Retrain."
-        return changed | {"job": cards.empty(there, hint), "report": [], "no_curve": True,
+        return changed | {"job": cards.empty(there, hint), "report": [], "loss": None,
                           "no_cancel": True, "jobs": jobs.earlier(every, None)}  # fmt: skip
-    drawn = jobs.figure(events)
     changed |= {
-        "job": jobs.shown(job, events), "loss": drawn, "no_curve": not drawn["data"],
+        "job": jobs.shown(job, events), "loss": jobs.curve(events),
         "no_cancel": job["state"] != JobState.RUNNING,
     }  # fmt: skip
     if seen is None or [seen[0], seen[1], seen[3]] != [now[0], now[1], now[3]]:
@@ -258,7 +268,7 @@ def looked(
 
 
 def _unchanged() -> dict[str, Any]:
-    outputs = ("job", "loss", "no_curve", "no_cancel", "jobs", "report", "models", "seen")
+    outputs = ("job", "loss", "no_cancel", "jobs", "report", "models", "seen")
     return dict.fromkeys(outputs, no_update)
 
 

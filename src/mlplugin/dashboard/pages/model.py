@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, forms, markdown, measured, tables, text
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
@@ -18,8 +20,8 @@ TITLE = "Model"
 CURRENT = "current"
 SHOWN = 30
 HIGHEST, STEP = 60, 0.5
-# Labels under the slider must not run into each other.
-APART = 5
+# How high the histogram is, and where the words over it end.
+HEIGHT, LIMITS_ROOM = 200, 18
 USUAL = "7d"
 
 
@@ -36,16 +38,17 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         ]  # fmt: skip
     known = service.insight.models()["models"]
     metrics = found.get("metrics") or {}
-    kept = {name: given[name] for name in ("since", "until", "version") if given.get(name)}
+    kept = {
+        name: given[name] for name in ("since", "until", "version", "threshold") if given.get(name)
+    }
     return [
         cards.heading(
             f"Model {text.plain(found['version'])}", forms.range_picker("/model", kept)
         ),
         dcc.Store(id="model-version", data=found["version"]),
-        dcc.Store(id="model-card-text"),
         html.Div(
             [
-                _thresholds(found["thresholds"], links.range_of(given), service, shared),
+                _thresholds(found["thresholds"], given, service, shared),
                 _facts(found, known),
                 *_measured(metrics),
                 *_more(found),
@@ -55,21 +58,25 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
+def threshold_of(query: Mapping[str, str], limits: Mapping[str, float]) -> float:
+    """Give the threshold that an address asks for, else that of what is suspicious."""
+    try:
+        wanted = float(query.get("threshold", ""))
+    except ValueError:
+        return float(limits["suspicious"])
+    return min(max(wanted, 0.0), float(HIGHEST)) if math.isfinite(wanted) else float(HIGHEST)
+
+
 def _thresholds(
-    limits: Mapping[str, float], kept: Mapping[str, str], service: Service, shared: Shared
-) -> Component:
+    limits: Mapping[str, float], query: Mapping[str, str], service: Service, shared: Shared
+) -> Element:
+    kept = links.range_of(query)
     asked = links.ranged(kept)
     bins = shared.get(("scores", asked), lambda: service.insight.scores(asked))["bins"]
-    at = float(limits["suspicious"])
-    marks: dict[float, str] = {
-        score: str(score)
-        for score in range(0, HIGHEST + 1, 10)
-        if all(abs(score - limit) > APART for limit in limits.values())
-    }
-    marks |= {limit: f"{level} {limit:g}" for level, limit in limits.items()}
-    slider = dcc.Slider(
-        id="threshold", min=0, max=HIGHEST, step=STEP, value=at, marks=marks, included=False,
-        updatemode="mouseup", tooltip={"always_visible": True, "placement": "top"},
+    at = threshold_of(query, limits)
+    slider = html.Input(
+        id="threshold", type="range", min=0, max=HIGHEST, step=STEP, value=at,
+        className="slider", **{"aria-label": "Threshold"},
     )  # fmt: skip
     said = (
         "Move the threshold and see which names of this network's own history would be flagged. "
@@ -81,20 +88,29 @@ def _thresholds(
             html.Div(
                 [
                     html.P(said, className="note"),
-                    charts.chart("scores", histogram_said(bins), histogram(bins, at, limits),
-                                 height=190),
-                    html.Div(slider, className="threshold",
-                             role="group", **{"aria-label": "Threshold"}),
-                    dcc.Store(id="score-bins", data=list(bins)),
+                    live.Div(histogram(bins, at, limits), id="model-scores"),
+                    html.Div([slider, html.Output(f"{at:g}", id="threshold-said")],
+                             className="threshold"),
+                    dcc.Store(id="threshold-at"),
                     dcc.Store(id="score-limits", data=dict(limits)),
                     dcc.Store(id="score-range", data=dict(kept)),
-                    html.Div(cards.waiting(), id="would-flag", role="status"),
+                    live.Div(told(lambda: would_flag(at, kept, service, shared)),
+                             id="would-flag", role="status"),
                 ],
                 className="body",
             ),
         ],
         className="card most",
     )  # fmt: skip
+
+
+def would_flag(score: float, kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
+    """Show what would be flagged from a score on."""
+    asked = links.ranged(kept)
+    found = shared.get(
+        ("would", asked, score), lambda: service.insight.would_flag(asked, score, SHOWN)
+    )
+    return flagged(found, kept)
 
 
 def histogram_said(bins: Sequence[Mapping[str, Any]]) -> str:
@@ -104,38 +120,41 @@ def histogram_said(bins: Sequence[Mapping[str, Any]]) -> str:
     return f"Names of this history by score: {total:,} in all, {high:,} from 30 on"
 
 
-def histogram(
-    bins: Sequence[Mapping[str, Any]], at: float, limits: Mapping[str, float]
-) -> charts.Figure:
+def histogram(bins: Sequence[Mapping[str, Any]], at: float, limits: Mapping[str, float]) -> Element:
     """Draw how many names have which score, those from the threshold on in another colour."""
-    scores = [one["score"] + 0.5 for one in bins]
-    beyond = [one["score"] + 1 > at for one in bins]
-    bars = {
-        "type": "bar",
-        "x": scores,
-        "y": [one["names"] or None for one in bins],
-        "customdata": [f"{one['score']:g} to {one['score'] + 1:g}" for one in bins],
-        "marker": {
-            "color": ["var(--malicious)" if far else "var(--benign)" for far in beyond],
-            "line": {"width": 0},
-        },
-        "hovertemplate": "score %{customdata}<br>%{y:,} names<extra></extra>",
-    }
-    lines = [
-        {"type": "line", "x0": score, "x1": score, "y0": 0, "y1": 1, "yref": "paper",
-         "line": {"color": "var(--edge)", "width": 1, "dash": "dot"}}
-        for score in limits.values()
-    ]  # fmt: skip
-    lines.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
-                  "line": {"color": "var(--accent)", "width": 2}})  # fmt: skip
-    layout = charts.layout(
-        bargap=0.06,
-        xaxis={"range": [0, HIGHEST], "dtick": 10, "title": {"text": "score", "standoff": 4}},
-        yaxis={"type": "log", "title": {"text": "names", "standoff": 4}, "dtick": 1,
-               "rangemode": "normal"},
-        shapes=lines,
+    most = max((one["names"] for one in bins), default=1)
+    across = charts.Scale(0, HIGHEST, 0, charts.ACROSS)
+    percent = charts.Scale(0, HIGHEST, 0, 100)
+    bottom = HEIGHT - charts.BOTTOM
+    # a bar of one name is seen, too
+    up = charts.Scale(0.7, max(most, 10), bottom, LIMITS_ROOM, log=True)
+    drawn = []
+    for level in ("benign", "malicious"):
+        bars = [
+            (across(one["score"] + 0.04), up(one["names"]), across(0.92), bottom - up(one["names"]))
+            for one in bins
+            if one["names"] and (one["score"] + 1 > at) == (level == "malicious")
+        ]
+        drawn.append(html.Path(d=charts.outline(bars), className=level))
+    powers = [10**power for power in range(10) if 10**power <= max(most, 10)]
+    marks: list[Element] = []
+    for level, limit in limits.items():
+        x = f"{percent(limit):.2f}%"
+        marks.append(html.Line(x1=x, x2=x, y1=LIMITS_ROOM, y2=bottom, className="limit"))
+        side = "end" if level == "suspicious" else "start"
+        marks.append(html.Text(f"{level} {limit:g}", x=x, y=11, className=side))
+    x = f"{percent(at):.2f}%"
+    marks.append(html.Line(x1=x, x2=x, y1=LIMITS_ROOM, y2=bottom, className="at"))
+    below = charts.below_labels([(score, str(score)) for score in range(0, HIGHEST + 1, 10)],
+                                percent, HEIGHT)  # fmt: skip
+    names = [0] * HIGHEST
+    for one in bins:
+        names[min(int(one["score"]), HIGHEST - 1)] = one["names"]
+    return charts.framed(
+        charts.Frame("scores", histogram_said(bins), HEIGHT), charts.side_labels(powers, up),
+        [*charts.lines_across(powers, up), charts.stretched(drawn, HEIGHT), *marks, *below],
+        {"names": names, "high": HIGHEST},
     )  # fmt: skip
-    return {"data": [bars], "layout": layout}
 
 
 def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
@@ -146,11 +165,12 @@ def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         return cards.empty(
             f"At {score:g} nothing of this history would be flagged.", f"Elsewhere {promise}."
         )
+    queries = text.counted(found["queries"], "query", "queries")
+    clients = text.counted(found["clients"], "client", "clients")
     said = html.P(
         [
-            html.Strong(f"{text.number(found['names'])} names"),
-            f", {text.number(found['queries'])} queries of {text.number(found['clients'])} clients "
-            f"would be flagged from {score:g} on; {promise}.",
+            html.Strong(text.counted(found["names"], "name", "names")),
+            f", {queries} of {clients} would be flagged from {score:g} on; {promise}.",
         ]
     )
     columns = [
@@ -160,7 +180,10 @@ def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         tables.Column("Clients", lambda row: text.number(row["clients"]), "n"),
     ]
     parts: list[Any] = [
-        said, tables.table("Names that would be flagged", columns, found["values"], kind="dense"),
+        said,
+        tables.table(
+            "Names that would be flagged", columns, found["values"], kind="dense stack"
+        ),
     ]  # fmt: skip
     more = found["names"] - len(found["values"])
     if more > 0:
@@ -169,7 +192,7 @@ def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
     return parts
 
 
-def _facts(found: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Component:
+def _facts(found: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Any:
     limits = found["thresholds"]
     columns = [
         tables.Column("Version", lambda row: html.A(text.plain(row["version"]), href=(
@@ -195,7 +218,7 @@ def _facts(found: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Comp
     )  # fmt: skip
 
 
-def _measured(metrics: Mapping[str, Any]) -> list[Component]:
+def _measured(metrics: Mapping[str, Any]) -> list[Element]:
     finds, alarms = measured.finds(metrics), measured.false_positives(metrics)
     if not finds and not alarms:
         nothing = cards.empty("Nothing was measured of this model.", "mlplugin evaluate does that.")
@@ -208,13 +231,13 @@ def _measured(metrics: Mapping[str, Any]) -> list[Component]:
 
 def _half(
     title: str, name: str, rows: list[measured.Measured], said: str, *, log: bool = False
-) -> Component:
+) -> Element:
     body = html.Div(measured.shown(name, said, rows, log=log), className="body")
     head = html.Div([html.H2(title), html.Div(said, className="beside")], className="card-head")
     return html.Section([head, body], className="card half")
 
 
-def _more(found: Mapping[str, Any]) -> list[Component]:
+def _more(found: Mapping[str, Any]) -> list[Element]:
     """What is long, and comes when it is opened."""
     parts = []
     families = measured.families(found.get("metrics") or {})
@@ -225,11 +248,11 @@ def _more(found: Mapping[str, Any]) -> list[Component]:
     return parts
 
 
-def _opened(name: str, title: str) -> Component:
+def _opened(name: str, title: str) -> Element:
     details = html.Details(
         [
-            html.Summary(html.H2(title), id=f"model-{name}-open", n_clicks=0),
-            html.Div(id=f"model-{name}", className="markdown" if name == "card" else ""),
+            live.Summary(html.H2(title), id=f"model-{name}-open", n_clicks=0),
+            live.Div(id=f"model-{name}", className="markdown" if name == "card" else ""),
         ],
         className="body",
     )
@@ -241,26 +264,23 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
     _register_opened(app, service)
 
     @app.callback(
-        charts.data("scores"),
+        Output("model-scores", "children"),
         Output("would-flag", "children"),
-        Input("threshold", "value"),
-        State("score-bins", "data"),
+        Input("threshold-at", "data"),
         State("score-limits", "data"),
         State("score-range", "data"),
+        prevent_initial_call=True,
     )
-    def show(score: float | None, bins: list[dict[str, Any]], limits: dict[str, float],
-             kept: dict[str, str]) -> Any:  # fmt: skip
+    def show(score: float | None, limits: dict[str, float], kept: dict[str, str]) -> Any:
         if score is None:
             return no_update, no_update
         asked = links.ranged(kept)
-        found = told(
-            lambda: shared.get(
-                ("would", asked, score), lambda: service.insight.would_flag(asked, score, SHOWN)
-            )
-        )
-        if isinstance(found, Component):
-            return no_update, found
-        return histogram(bins, score, limits), flagged(found, kept)
+
+        def drawn() -> Element:
+            bins = shared.get(("scores", asked), lambda: service.insight.scores(asked))["bins"]
+            return histogram(bins, score, limits)
+
+        return told(drawn), told(lambda: would_flag(score, kept, service, shared))
 
 
 def _register_opened(app: Dash, service: Service) -> None:
@@ -280,18 +300,13 @@ def _register_opened(app: Dash, service: Service) -> None:
         return measured.table("Families of generated names", families)
 
     @app.callback(
-        Output("model-card-text", "data"),
+        Output("model-card", "children"),
         Input("model-card-open", "n_clicks"),
         State("model-version", "data"),
         prevent_initial_call=True,
     )
-    def give_card(clicks: int, version: str) -> Any:
+    def show_card(clicks: int, version: str) -> Any:
         found = service.insight.model(version) if clicks == 1 else None
-        return no_update if found is None else markdown.rendered(found.get("card") or "")
-
-    app.clientside_callback(
-        ClientsideFunction("mlplugin_pages", "fill"),
-        Output("model-card", "data-filled"),
-        Input("model-card-text", "data"),
-        prevent_initial_call=True,
-    )
+        if found is None:
+            return no_update
+        return html.Div(html.Raw(markdown.rendered(found.get("card") or "")))

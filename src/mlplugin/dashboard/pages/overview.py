@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, forms, tables, text, timeline
 from mlplugin.dashboard.parts import queries as rows
 from mlplugin.dashboard.parts.faults import told
@@ -30,117 +31,106 @@ Query = Mapping[str, str]
 
 def layout(query: Query, service: Service, shared: Shared) -> Any:
     """Give the page; its numbers come by and by."""
-    pause = html.Button("Pause", id="overview-pause", type="button", **{"aria-pressed": "false"})
+    pause = html.Button("Pause", id="overview-pause", type="button", **{
+        "aria-pressed": "false", "data-numbers": str(NUMBERS_SECONDS * 1000),
+        "data-live": str(LIVE_SECONDS * 1000),
+    })  # fmt: skip
+    now = counted(query, service, shared)
     return [
         dcc.Store(id="overview-query", data=dict(query)),
         dcc.Store(id="live-newest"),
-        dcc.Interval(id="overview-tick", interval=NUMBERS_SECONDS * 1000),
-        dcc.Interval(id="live-tick", interval=LIVE_SECONDS * 1000),
+        dcc.Store(id="overview-tick"),
+        dcc.Store(id="live-tick"),
         cards.heading(TITLE, forms.range_picker("/", query), pause),
-        html.Div(cards.waiting(2), id="overview-tiles"),
+        live.Div(now["tiles"], id="overview-tiles"),
         html.Div(
             [
-                html.Div(_timeline_card(links.filters_of(query)), className="most"),
-                cards.card("Threats and actions", cards.waiting(), name="overview-threats"),
-                cards.card("Most flagged", cards.waiting(), name="overview-flagged"),
-                cards.card("Most asked, benign", cards.waiting(), name="overview-benign"),
-                cards.card("Busiest clients", cards.waiting(), name="overview-clients"),
+                html.Div(cards.card("Queries", now["chart"], name="overview-chart",
+                                    beside=timeline.legend()), className="most"),
+                cards.card("Threats and actions", now["threats"], name="overview-threats"),
+                cards.card("Most flagged", now["flagged"], name="overview-flagged"),
+                cards.card("Most asked, benign", now["benign"], name="overview-benign"),
+                cards.card("Busiest clients", now["clients"], name="overview-clients"),
                 html.Div(
-                    cards.card("Newest flagged", cards.waiting(), name="live",
-                               beside=html.Span("live", id="live-state")),
+                    cards.card("Newest flagged", told(lambda: _newest(_latest(service, shared))),
+                               name="live", beside=html.Span("live", id="live-state")),
                     className="most",
                 ),
-                html.Div(cards.card("State", cards.waiting(), name="overview-state")),
+                html.Div(cards.card("State", now["state"], name="overview-state")),
             ],
             className="grid",
         ),
     ]  # fmt: skip
 
 
-def _timeline_card(kept: Query) -> Component:
+PARTS = ("tiles", "chart", "threats", "flagged", "benign", "clients", "state")
+
+
+def counted(query: Query, service: Service, shared: Shared) -> dict[str, Any]:
+    """Give what the page counts, a part of the page each; what goes wrong stands in its place."""
+    compared = told(lambda: _compared(service, shared, query))
+    if isinstance(compared, Element):
+        tiles, threats = compared, cards.empty("Not counted: what is wrong stands above.")
+    else:
+        tiles, threats = _tiles(compared, query), _threats(compared["now"], query)
+    return {
+        "tiles": tiles,
+        "chart": told(lambda: _over_time(service, shared, query)),
+        "threats": threats,
+        "flagged": told(lambda: _top_domains(service, shared, query, FLAGGED)),
+        "benign": told(lambda: _top_domains(service, shared, query, "benign")),
+        "clients": told(lambda: _top_clients(service, shared, query)),
+        "state": told(lambda: _state(service, shared)),
+    }
+
+
+def _over_time(service: Service, shared: Shared, query: Query) -> list[Element]:
+    asked = links.asked_of(query)
+    found = shared.get(("timeline", asked), lambda: service.insight.timeline(asked))
     said = "Queries over time, stacked by verdict; the table below has the numbers."
-    found: Component = cards.card(
-        "Queries",
-        charts.chart("overview", said, height=232, zoom=links.to_overview(**kept)),
-        html.Div(id="overview-table"),
-        beside=timeline.legend(),
-    )
-    return found
+    zoom = links.to_overview(**links.filters_of(query))
+    return [
+        charts.over_time("overview", said, found, height=232, apart=True, zoom=zoom),
+        html.P(timeline.said(found), className="note"),
+        timeline.as_table(found),
+    ]
 
 
 def register(app: Dash, service: Service, shared: Shared) -> None:
-    """Add the page's callbacks: each asks for what is beside each other on the page."""
-    tick, query = Input("overview-tick", "n_intervals"), State("overview-query", "data")
+    """Add the page's callbacks: one for what is counted, one for what is newest."""
 
     @app.callback(
-        Output("overview-tiles", "children"), Output("overview-threats", "children"), tick, query
+        *(Output(f"overview-{part}", "children") for part in PARTS),
+        Input("overview-tick", "data"),
+        State("overview-query", "data"),
+        prevent_initial_call=True,
     )
-    def numbers(_tick: int, query: dict[str, str]) -> tuple[Any, Any]:
-        compared = told(lambda: _compared(service, shared, query))
-        if isinstance(compared, Component):
-            return compared, cards.empty("Not counted: what is wrong stands above.")
-        return _tiles(compared, query), _threats(compared["now"], query)
+    def numbers(_tick: int, query: dict[str, str]) -> tuple[Any, ...]:
+        now = counted(query, service, shared)
+        return tuple(now[part] for part in PARTS)
 
-    @app.callback(charts.data("overview"), Output("overview-table", "children"), tick, query)
-    def over_time(_tick: int, query: dict[str, str]) -> tuple[Any, Any]:
-        asked = links.asked_of(query)
-        found = told(
-            lambda: shared.get(("timeline", asked), lambda: service.insight.timeline(asked))
-        )
-        if isinstance(found, Component):
-            return no_update, found
-        return timeline.figure(found), [html.P(timeline.said(found), className="note"),
-                                        timeline.as_table(found)]  # fmt: skip
-
-    @app.callback(
-        Output("overview-flagged", "children"),
-        Output("overview-benign", "children"),
-        Output("overview-clients", "children"),
-        tick,
-        query,
-    )
-    def tops(_tick: int, query: dict[str, str]) -> tuple[Any, Any, Any]:
-        return (
-            told(lambda: _top_domains(service, shared, query, FLAGGED)),
-            told(lambda: _top_domains(service, shared, query, "benign")),
-            told(lambda: _top_clients(service, shared, query)),
-        )
-
-    @app.callback(Output("overview-state", "children"), tick)
-    def state(_tick: int) -> Any:
-        return told(lambda: _state(service, shared))
-
-    _register_live(app, service, shared)
-
-
-def _register_live(app: Dash, service: Service, shared: Shared) -> None:
     @app.callback(
         Output("live", "children"),
         Output("live-newest", "data"),
-        Input("live-tick", "n_intervals"),
+        Input("live-tick", "data"),
         State("live-newest", "data"),
+        prevent_initial_call=True,
     )
-    def live(_tick: int, newest: list[Any] | None) -> tuple[Any, Any]:
-        found = told(
-            lambda: shared.get(
-                "live", lambda: service.history.latest_flagged(NEWEST), LIVE_FRESH_SECONDS
-            )
-        )
-        if isinstance(found, Component):
+    def newest(_tick: int, before: list[Any] | None) -> tuple[Any, Any]:
+        found = told(lambda: _latest(service, shared))
+        if isinstance(found, Element):
             return found, None
         mark = [found[0][key] for key in ("time", "sensor", "sequence")] if found else []
-        if mark == newest:
+        if mark == before:
             return no_update, no_update
-        return _live(found), mark
+        return _newest(found), mark
 
-    app.clientside_callback(
-        ClientsideFunction("mlplugin", "pause"),
-        Output("overview-tick", "disabled"),
-        Output("live-tick", "disabled"),
-        Output("overview-pause", "children"),
-        Output("live-state", "children"),
-        Input("overview-pause", "n_clicks"),
+
+def _latest(service: Service, shared: Shared) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = shared.get(
+        "live", lambda: service.history.latest_flagged(NEWEST), LIVE_FRESH_SECONDS
     )
+    return found
 
 
 def _compared(service: Service, shared: Shared, query: Query) -> dict[str, Any]:
@@ -155,12 +145,12 @@ def _compared(service: Service, shared: Shared, query: Query) -> dict[str, Any]:
     return shared.get(("compared", asked), ask)
 
 
-def _tiles(compared: Mapping[str, Any], query: Query) -> Component:
+def _tiles(compared: Mapping[str, Any], query: Query) -> Element:
     now, before = compared["now"], compared["before"]
     kept = links.filters_of(query)
     bad = links.verdicts_of(query, FLAGGED)
 
-    def tile(label: str, key: str, href: str = "", tone: str = "") -> Component:
+    def tile(label: str, key: str, href: str = "", tone: str = "") -> Element:
         return cards.tile(label, now[key], before[key] if before else None, href=href, tone=tone)
 
     known = len(now["sensors"])
@@ -182,7 +172,7 @@ def _tiles(compared: Mapping[str, Any], query: Query) -> Component:
     )  # fmt: skip
 
 
-def _figure(label: str, value: float, said: str) -> Component:
+def _figure(label: str, value: float, said: str) -> Element:
     return html.Div(
         [
             html.Span(label, className="label"),
@@ -197,10 +187,10 @@ def _threats(stats: Mapping[str, Any], query: Query) -> Any:
     """Show what was flagged by kind, and what was done."""
     kept = links.filters_of(query)
 
-    def counted(title: str, key: str, counts: Mapping[str, int]) -> Component:
+    def counted(title: str, key: str, counts: Mapping[str, int]) -> Element:
         values = [{"value": name, "queries": count} for name, count in counts.items()]
 
-        def show(row: tables.Row) -> Component:
+        def show(row: tables.Row) -> Element:
             address = links.to_queries(**{**kept, key: row["value"]})
             return html.A(row["value"], href=address, className="quiet")
 
@@ -213,7 +203,7 @@ def _threats(stats: Mapping[str, Any], query: Query) -> Any:
     return [said, counted("Action", "action", stats["by_action"])]
 
 
-def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -> Component:
+def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -> Element:
     within = links.verdicts_of(query, verdict)
     asked = replace(links.asked_of(query), verdict=within)
     found = _top(service, shared, asked, "registered_domain") if within else []
@@ -231,7 +221,7 @@ def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -
     )  # fmt: skip
 
 
-def _top_clients(service: Service, shared: Shared, query: Query) -> Component:
+def _top_clients(service: Service, shared: Shared, query: Query) -> Element:
     found = _top(service, shared, links.asked_of(query), "client")
     kept, bad = links.range_of(query), links.verdicts_of(query, FLAGGED)
     if not found:
@@ -263,10 +253,14 @@ def _top(service: Service, shared: Shared, asked: Any, column: str) -> list[dict
 def _state(service: Service, shared: Shared) -> Any:
     size = service.history.size()
     sensors = shared.get("sensors", service.history.sensors)
+    stored = text.counted(size.rows, "query", "queries")
     known = cards.facts(
         [
             ("Model", html.A(service.model.version, href="/model")),
-            ("Store", f"answers, {text.number(size.rows)} queries in {text.size(size.bytes)}"),
+            (
+                "Store",
+                f"answers, {stored} in {text.size(size.bytes)}",
+            ),
             ("Decisions", html.A(text.number(len(service.vetting.all())), href="/vetting")),
         ]
     )
@@ -287,12 +281,16 @@ def _state(service: Service, shared: Shared) -> Any:
     return [known, tables.table("What sensors served, stored and dropped, ever", columns, sensors)]
 
 
-def _live(found: list[dict[str, Any]]) -> Component:
+def _newest(found: list[dict[str, Any]]) -> Element:
     if not found:
         return cards.empty(
             "Nothing was flagged yet.",
             ["To see that detection works, run ", html.Code("mlplugin selftest"), "."],
         )
     return tables.table(
-        "The newest flagged queries", rows.brief({}), found, kind="dense brief", mark=rows.mark
+        "The newest flagged queries",
+        rows.brief({}),
+        found,
+        kind="dense brief stack",
+        mark=rows.mark,
     )

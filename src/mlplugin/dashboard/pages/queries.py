@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dash import Dash, Input, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, forms, tables, text, timeline
 from mlplugin.dashboard.parts import queries as rows
 from mlplugin.dashboard.parts.faults import told
@@ -32,39 +32,31 @@ Query = Mapping[str, str]
 def layout(query: Query, service: Service, shared: Shared) -> Any:
     """Give the page: the filter, and one page of what it holds."""
     return [
-        dcc.Store(id="queries-query", data=dict(query)),
         cards.heading(TITLE, forms.range_picker("/queries", query)),
         form_of(query),
-        cards.card(
-            "Over time",
-            charts.chart(
-                "queries",
-                "The queries of this filter over time, stacked by verdict.",
-                height=112,
-                zoom=links.to_queries(**_without(query, "cursor")),
-            ),
-            beside=timeline.legend(),
-            wide=True,
-        ),
+        told(lambda: _over_time(query, service, shared)),
         html.Div(told(lambda: _found(query, service, shared)), className="results"),
     ]
 
 
+def _over_time(query: Query, service: Service, shared: Shared) -> Element:
+    asked = links.asked_of(query)
+    found = shared.get(("timeline", asked), lambda: service.insight.timeline(asked))
+    chart = charts.over_time(
+        "queries",
+        "The queries of this filter over time, stacked by verdict.",
+        found,
+        height=112,
+        zoom=links.to_queries(**_without(query, "cursor")),
+    )
+    return cards.card("Over time", chart, beside=timeline.legend(), wide=True)
+
+
 def register(app: Dash, service: Service, shared: Shared) -> None:
-    """Add the page's callbacks."""
-
-    @app.callback(charts.data("queries"), Input("queries-query", "data"))
-    def over_time(query: dict[str, str]) -> Any:
-        asked = links.asked_of(query)
-        found = told(
-            lambda: shared.get(("timeline", asked), lambda: service.insight.timeline(asked))
-        )
-        if isinstance(found, Component):  # the table says what is wrong
-            return no_update
-        return timeline.figure(found, flagged_apart=False)
+    """Add the page's callbacks: there are none of its own."""
 
 
-def form_of(query: Query) -> Component:
+def form_of(query: Query) -> Element:
     """Give the form of the filter, filled in as an address says."""
     verdicts = [(FLAGGED, "flagged"), *((level.value, level.value) for level in Level)]
     buttons = html.Div(
@@ -101,7 +93,7 @@ def _same(values: Iterable[object]) -> list[tuple[str, str]]:
     return [(str(value), str(value)) for value in values]
 
 
-def _found(query: Query, service: Service, shared: Shared) -> list[Component]:
+def _found(query: Query, service: Service, shared: Shared) -> list[Element]:
     """Give a page of the rows, how many there are, and where to go on."""
     asked, limit = links.asked_of(query), limit_of(query)
     sort, cursor = query.get("sort") or "-time", query.get("cursor")
@@ -115,7 +107,7 @@ def _found(query: Query, service: Service, shared: Shared) -> list[Component]:
         "Queries of the history",
         rows.columns(query, sortable=True),
         page["queries"],
-        kind="dense",
+        kind="dense stack",
         mark=rows.mark,
     )
     total = page["total"]
@@ -148,7 +140,7 @@ def _found(query: Query, service: Service, shared: Shared) -> list[Component]:
     ]
 
 
-def _pager(query: Query, page: Mapping[str, Any], limit: int) -> Component:
+def _pager(query: Query, page: Mapping[str, Any], limit: int) -> Element:
     there = _without(query, "cursor")
     found: list[Any] = []
     if query.get("cursor"):
@@ -167,7 +159,7 @@ def _pager(query: Query, page: Mapping[str, Any], limit: int) -> Component:
     return html.Div(found, className="pager")
 
 
-def _nothing(query: Query, service: Service) -> Component:
+def _nothing(query: Query, service: Service) -> Element:
     if not service.history.size().rows:
         return cards.empty(
             "The history is empty.",

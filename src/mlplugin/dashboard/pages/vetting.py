@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, dcc, no_update
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, deciding, forms, letters, reasons, record, tables, text
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
@@ -58,11 +59,11 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                             [
                                 deciding.buttons("queue"),
                                 deciding.terms("queue"),
-                                html.Div(id="queue-said", role="status", className="said-done"),
+                                live.Div(id="queue-said", role="status", className="said-done"),
                             ],
                             className="toolbar",
                         ),
-                        html.Div(queue(kept, service, shared), id="queue", className="body"),
+                        live.Div(queue(kept, service, shared), id="queue", className="body"),
                     ],
                     className="card most",
                     **{"aria-label": "Waiting for a decision"},
@@ -82,7 +83,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
-def _help() -> list[Component]:
+def _help() -> list[Element]:
     keys = html.Dl([html.Div([html.Dt(html.Kbd(key)), html.Dd(does)]) for key, does in KEYS])
     return [
         html.Details(
@@ -128,45 +129,52 @@ def queue(kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
     return _table(rows, kept)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Component:
+def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Element:
     heads = (
         (html.Button("All", id="choose-all", type="button", className="small",
                      title="Select all, or none"), ""),
         ("Name", "grow"), ("Verdict", ""), ("Score", "n"), ("Queries", "n"), ("Clients", "n"),
         ("Flagged", "n"), ("Last", ""),
     )  # fmt: skip
-    head = html.Tr([html.Th(said, scope="col", className=kind) for said, kind in heads])
+    head = html.Tr(
+        [html.Th(said, scope="col", role="columnheader", className=kind) for said, kind in heads],
+        role="row",
+    )
     body = [_row(row, kept) for row in rows]
     caption = "Names that wait for a decision, the ones most worth it first"
     return html.Div(
         html.Table(
-            [html.Caption(caption, className="unseen"), html.Thead(head),
-             html.Tbody(body, id="queue-rows")],
-            className="dense queue",
+            [html.Caption(caption, className="unseen"), html.Thead(head, role="rowgroup"),
+             html.Tbody(body, id="queue-rows", role="rowgroup")],
+            className="dense queue stack", role="table",
         ),
         className="scroll", role="region", tabIndex="0", **{"aria-label": caption},
     )  # fmt: skip
 
 
-def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Component:
+def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     name = row["name"]
     box = html.Button(
         "", type="button", role="checkbox", className="tick",
         **{"aria-checked": "false", "aria-label": f"Select {text.plain(name)}"},
     )  # fmt: skip
+    score = html.Span(
+        [tables.meter(min(float(row["score"] or 0), 60), 60), text.score(row["score"])],
+        className="amount",
+    )
     cells = [
-        html.Td(box),
-        html.Th(text.name(name, **kept), scope="row", className="grow"),
-        html.Td(text.verdict(row["verdict"], row["threat"])),
-        html.Td(html.Span([tables.meter(min(float(row["score"] or 0), 60), 60),
-                           html.Span(text.score(row["score"]))], className="amount"),
-                className="n"),
-        html.Td(text.number(row["queries"]), className="n"),
-        html.Td(text.number(row["clients"]), className="n"),
-        html.Td(text.number(row["flagged"]), className="n"),
-        html.Td(text.moment(row["last"]), className="nowrap"),
+        html.Td(box, role="cell"),
+        html.Th(text.name(name, **kept), scope="row", role="rowheader", className="grow"),
+        html.Td(text.verdict(row["verdict"], row["threat"]), role="cell"),
+        html.Td(score, role="cell", className="n", **{"data-label": "Score"}),
+        *(
+            html.Td(text.number(row[title.lower()]), role="cell", className="n",
+                    **{"data-label": title})
+            for title in ("Queries", "Clients", "Flagged")
+        ),
+        html.Td(text.moment(row["last"]), role="cell", className="nowrap"),
     ]  # fmt: skip
-    return html.Tr(cells, key=f"row-{name}", title=text.plain(row["why"]), **{"data-name": name})
+    return html.Tr(cells, role="row", title=text.plain(row["why"]), **{"data-name": name})
 
 
 def decided(service: Service) -> Any:

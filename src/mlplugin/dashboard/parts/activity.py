@@ -7,10 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
-from dash.development.base_component import Component
-
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, tables, text
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.history import Asked
@@ -88,9 +86,8 @@ def shown(
     said = f"Requests {about} by {step}: {_in_short(buckets)}"
     return [
         html.Div([_trail(query, to), _steps(query, step, to)], className="line"),
-        charts.chart(NAME, said, figure(timeline, hrefs), height=210),
+        charts.over_time(NAME, said, timeline, height=210, opens=_address(step, to, onwards)),
         _as_table(buckets, hrefs, step),
-        dcc.Store(id="activity-open"),
     ]
 
 
@@ -102,28 +99,12 @@ def _name(seconds: float) -> str:
 def _opened(bucket: Mapping[str, Any], size: float, step: str, to: Address, on: Address) -> str:
     begin = parse_when(bucket["time"])
     ends = {"since": bucket["time"], "until": rfc3339(begin + timedelta(seconds=size))}
+    return _address(step, to, on, **ends)
+
+
+def _address(step: str, to: Address, on: Address, **ends: str) -> str:
+    """Give the address that a stretch of a step is opened in."""
     return to(**ends, step=FINER[step]) if step in FINER else on(**ends)
-
-
-def figure(timeline: Mapping[str, Any], hrefs: Sequence[str]) -> charts.Figure:
-    """Draw a timeline as bars, a colour for each verdict."""
-    buckets = timeline["buckets"]
-    times = [bucket["time"] for bucket in buckets]
-    bars = [
-        {
-            "type": "bar",
-            "name": verdict,
-            "x": times,
-            "y": [bucket["counts"].get(verdict, 0) for bucket in buckets],
-            "marker": {"color": colour, "line": {"width": 0}},
-            "customdata": list(hrefs),
-            "hovertemplate": "%{x}<br>%{y:,} " + verdict + "<extra></extra>",
-        }
-        for verdict, colour in charts.VERDICT_COLOURS.items()
-    ]
-    most = max((bucket["queries"] for bucket in buckets), default=0)
-    axis = charts.ticks(most, 5)
-    return {"data": bars, "layout": charts.layout(barmode="stack", bargap=0.08, yaxis=axis)}
 
 
 def _in_short(buckets: Sequence[Mapping[str, Any]]) -> str:
@@ -135,7 +116,7 @@ def _in_short(buckets: Sequence[Mapping[str, Any]]) -> str:
     return f"{total:,} in all, {flagged:,} flagged, most ({most['queries']:,}) at {most['time']}"
 
 
-def _trail(query: Mapping[str, str], to: Address) -> Component:
+def _trail(query: Mapping[str, str], to: Address) -> Element:
     """The way back up from a stretch that was opened."""
     asked = links.filter_of(query)
     parts: list[Any] = [html.A("All", href=to(since=links.ALL))]
@@ -159,7 +140,7 @@ def _trail(query: Mapping[str, str], to: Address) -> Component:
 CURRENT = {"aria-current": "true"}
 
 
-def _steps(query: Mapping[str, str], step: str, to: Address) -> Component:
+def _steps(query: Mapping[str, str], step: str, to: Address) -> Element:
     kept = {name: query[name] for name in ("since", "until") if query.get(name)}
     found = [
         html.A(f"by {name}", href=to(**kept, step=name), **(CURRENT if name == step else {}))
@@ -168,7 +149,7 @@ def _steps(query: Mapping[str, str], step: str, to: Address) -> Component:
     return html.Nav(found, className="segments", **{"aria-label": "Step of the chart"})
 
 
-def _as_table(buckets: Sequence[Mapping[str, Any]], hrefs: Sequence[str], step: str) -> Component:
+def _as_table(buckets: Sequence[Mapping[str, Any]], hrefs: Sequence[str], step: str) -> Element:
     """The same for those who do not see the bars or use no mouse."""
     rows = [
         {**bucket, "href": href}
@@ -189,14 +170,3 @@ def _as_table(buckets: Sequence[Mapping[str, Any]], hrefs: Sequence[str], step: 
         else cards.empty("Nothing in this stretch.")
     )
     return html.Details([html.Summary(said), body], className="more")
-
-
-def register(app: Dash) -> None:
-    """Let a bar that is clicked open its stretch."""
-    app.clientside_callback(
-        ClientsideFunction("mlplugin_pages", "open"),
-        Output("activity-open", "data"),
-        Input({"type": "chart", "name": NAME}, "clickData"),
-        State("activity-open", "data"),
-        prevent_initial_call=True,
-    )

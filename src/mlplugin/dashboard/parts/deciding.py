@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
-from dash.development.base_component import Component
+from dash import ClientsideFunction, Dash, Input, Output, State, no_update
+from dash import html as live
 
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import faults, text
 from mlplugin.errors import MlpluginError
 from mlplugin.service.service import Service
@@ -35,10 +37,10 @@ Made = dict[str, Any]
 Show = Callable[[str | None, Mapping[str, str]], Any]
 
 
-def buttons(kind: str, undo: str = "Undo") -> Component:
+def buttons(kind: str, undo: str = "Undo") -> Any:
     """Give the buttons; their ids are `{kind}-benign` and so on, and `{kind}-undo`."""
     found = [
-        html.Button(
+        live.Button(
             [html.Span(className=f"mark {status}", **{"aria-hidden": "true"}), word,
              html.Kbd(key, **{"aria-hidden": "true"})],
             id=f"{kind}-{status}", type="button", className=f"decide {status}", title=means,
@@ -47,18 +49,18 @@ def buttons(kind: str, undo: str = "Undo") -> Component:
         for status, key, word, means in CHOICES
     ]  # fmt: skip
     found.append(
-        html.Button(
+        live.Button(
             [undo, html.Kbd(UNDO_KEY, **{"aria-hidden": "true"})], id=f"{kind}-undo", type="button",
             className="decide undo", **{"data-key": UNDO_KEY, "aria-keyshortcuts": UNDO_KEY},
         )
     )  # fmt: skip
-    return html.Div(
+    return live.Div(
         found, id=f"{kind}-buttons", className="decisions", role="group",
         **{"aria-label": "Decide", "aria-busy": "false"},
     )  # fmt: skip
 
 
-def terms(kind: str, clients: Iterable[str] = (), client: str = "") -> Component:
+def terms(kind: str, clients: Iterable[str] = (), client: str = "") -> Element:
     """Give the fields that say for whom, how long and why.
 
     Args:
@@ -69,10 +71,10 @@ def terms(kind: str, clients: Iterable[str] = (), client: str = "") -> Component
     proposed = html.Datalist(
         [html.Option(value=text.plain(one)) for one in clients], id=f"{kind}-clients"
     )
-    whom = dcc.Input(id=f"{kind}-client", type="text", value=client, list=f"{kind}-clients",
+    whom = html.Input(id=f"{kind}-client", type="text", value=client, list=f"{kind}-clients",
                      placeholder="everyone", autoComplete="off", spellCheck="false",
                      className="box")  # fmt: skip
-    why = dcc.Input(id=f"{kind}-reason", type="text", value="", maxLength=160, autoComplete="off",
+    why = html.Input(id=f"{kind}-reason", type="text", value="", maxLength=160, autoComplete="off",
                     placeholder="shown in blocked answers", className="box")  # fmt: skip
     return html.Div(
         [
@@ -85,13 +87,13 @@ def terms(kind: str, clients: Iterable[str] = (), client: str = "") -> Component
     )
 
 
-def _choice(label: str, name: str, options: Sequence[tuple[str, str]]) -> Component:
+def _choice(label: str, name: str, options: Sequence[tuple[str, str]]) -> Element:
     """A plain choice, which `assets/pages.js` reads: Dash's own is no choice to screen readers."""
     said = [html.Option(text_of, value=value) for value, text_of in options]
     return _field(label, name, html.Select(said, id=name, className="box"))
 
 
-def _field(label: str, name: str, *control: Any, kind: str = "") -> Component:
+def _field(label: str, name: str, *control: Any, kind: str = "") -> Element:
     return html.Div([html.Label(label, htmlFor=name), *control], className=f"field {kind}".strip())
 
 
@@ -213,7 +215,7 @@ def undone(done: Undone) -> str:
     return " ".join(said)
 
 
-def status(found: Mapping[str, Any] | None) -> Component:
+def status(found: Mapping[str, Any] | None) -> Element:
     """Show what is decided on a name, and for whom, until when, and why."""
     if found is None:
         return html.Span("not vetted", className="status none")
@@ -298,7 +300,7 @@ def latest(made: list[list[Made]]) -> list[list[Made]]:
     return kept
 
 
-def _wrong(said: str) -> Component:
+def _wrong(said: str) -> Element:
     return html.Span(said, className="wrong")
 
 
@@ -360,7 +362,7 @@ def _answered(
             service, asked["status"], [name] if name else asked["names"], made, taken(asked)
         )
     )
-    return (done, made) if isinstance(done, Component) else done
+    return (done, made) if isinstance(done, Element) else done
 
 
 def taken(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 
 RANGES = (
     ("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"), ("7d", "7 d"),
@@ -19,7 +17,7 @@ RANGES = (
 )  # fmt: skip
 
 
-def form(action: str, *fields: Any, label: str, kind: str = "") -> Component:
+def form(action: str, *fields: Any, label: str, kind: str = "") -> Element:
     """Give a form that opens a page."""
     return html.Form(
         list(fields), action=action, method="get", className=kind, **{"aria-label": label}
@@ -27,11 +25,11 @@ def form(action: str, *fields: Any, label: str, kind: str = "") -> Component:
 
 
 def text_field(label: str, name: str, value: str | None = None, *, hint: str = "",
-               kind: str = "") -> Component:  # fmt: skip
+               kind: str = "") -> Element:  # fmt: skip
     """Give a labelled field for a text."""
-    box = dcc.Input(
+    box = html.Input(
         id=f"field-{name}", name=name, value=value or "", type="text", placeholder=hint,
-        autoComplete="off", spellCheck="false", debounce=True, className="box",
+        autoComplete="off", spellCheck="false", className="box",
     )  # fmt: skip
     return html.Div(
         [html.Label(label, htmlFor=f"field-{name}"), box], className=f"field {kind}".strip()
@@ -40,13 +38,12 @@ def text_field(label: str, name: str, value: str | None = None, *, hint: str = "
 
 def choice_field(
     label: str, name: str, value: str | None, options: Sequence[tuple[str, str]], *, kind: str = ""
-) -> Component:
+) -> Element:
     """Give a labelled choice of one, or of any."""
-    said = [html.Option("any", value=""), *(html.Option(text, value=key) for key, text in options)]
+    known = [("", "any"), *options]
     if value and value not in {key for key, _ in options}:
-        said.append(html.Option(value, value=value))
-    for option in said:
-        option.selected = option.value == (value or "")
+        known.append((value, value))
+    said = [html.Option(text, value=key, selected=key == (value or "")) for key, text in known]
     return html.Div(
         [
             html.Label(label, htmlFor=f"field-{name}"),
@@ -57,12 +54,12 @@ def choice_field(
     )  # fmt: skip
 
 
-def hidden(name: str, value: str) -> Component:
+def hidden(name: str, value: str) -> Element:
     """Give a field that carries something on."""
-    return dcc.Input(id=f"field-{name}", name=name, value=value, type="hidden")
+    return html.Input(id=f"field-{name}", name=name, value=value, type="hidden")
 
 
-def range_picker(path: str, query: Mapping[str, str]) -> Component:
+def range_picker(path: str, query: Mapping[str, str]) -> Element:
     """Give the usual ranges as links to the same page, and the one that is chosen."""
     chosen = query.get("since") or ("" if query.get("until") else links.DEFAULT_SINCE)
     kept = {name: value for name, value in query.items() if name not in {"until", "cursor"}}

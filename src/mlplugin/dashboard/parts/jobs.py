@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, measured, tables, text
 from mlplugin.service.job_files import JobState
 
@@ -21,7 +19,7 @@ STAGES = {
     "calibration": "Calibrate",
     "measuring": "Measure",
 }
-COLOURS = ("var(--accent)", "var(--malicious)")
+KINDS = ("first", "second")
 WORDS = {
     JobState.RUNNING: "runs",
     JobState.DONE: "done",
@@ -64,7 +62,7 @@ def shown(job: Job, events: Events) -> list[Any]:
     return parts
 
 
-def _under_way(events: Events) -> Component:
+def _under_way(events: Events) -> Element:
     """Show the stages, and how far the fit is."""
     begun = of_kind(events, "stage")
     now = str(begun[-1].get("stage")) if begun else ""
@@ -90,7 +88,7 @@ def _under_way(events: Events) -> Component:
     return html.Div(parts, role="status")
 
 
-def _found(found: Events) -> Component:
+def _found(found: Events) -> Element:
     """Show what was judged right after the first pass and after the latest."""
     first, last = found[0], found[-1]
     rows = [
@@ -112,32 +110,28 @@ def _share(value: float | None) -> str:
     return text.MISSING if value is None else measured.percent(value)
 
 
-def figure(events: Events) -> charts.Figure:
-    """Draw the loss of each fit over its passes."""
-    fits: dict[int, list[tuple[float, float]]] = {}
+def curve(events: Events) -> Element | None:
+    """Draw the loss of each fit over its passes; None before the first."""
+    fits: dict[str, list[tuple[float, float]]] = {}
     for one in of_kind(events, "progress"):
         passed = float(one["share"]) * float(one["passes"])
-        fits.setdefault(int(one["fit"]), []).append((passed, float(one["loss"])))
-    data = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": f"fit {number}",
-            "x": [at for at, _ in points],
-            "y": [loss for _, loss in points],
-            "line": {"color": COLOURS[(number - 1) % len(COLOURS)], "width": 2},
-            "hovertemplate": f"fit {number}, %{{x:.2f}} passes: loss %{{y:.4f}}<extra></extra>",
-        }
-        for number, points in sorted(fits.items())
-    ]
-    axis = {"title": {"text": "passes", "font": {"size": 10}}, "rangemode": "tozero"}
-    layout = charts.layout(
-        xaxis=axis,
-        yaxis={"rangemode": "normal", "title": {"text": "loss", "font": {"size": 10}}},
-        showlegend=len(data) > 1,
-        legend={"orientation": "h", "y": 1.15},
+        fits.setdefault(f"fit {int(one['fit'])}", []).append((passed, float(one["loss"])))
+    if not fits:
+        return None
+    points = [point for line in fits.values() for point in line]
+    least, most = min(loss for _, loss in points), max(loss for _, loss in points)
+    height, last = 190, max(at for at, _ in points) or 1
+    kinds = {line: KINDS[place % len(KINDS)] for place, line in enumerate(fits)}
+    said = f"The loss of each fit over its passes: from {most:.3f} to {least:.3f}"
+    across = charts.Scale(0, last, 0, charts.ACROSS)
+    up = charts.Scale(least, most, height - charts.BOTTOM, charts.TOP)
+    return charts.curves(
+        charts.Frame("learning-loss", said, height),
+        fits,
+        kinds,
+        charts.Axis(across, charts.number_ticks(0, last, 6), "passes"),
+        charts.Axis(up, charts.number_ticks(least, most, 4), "loss"),
     )
-    return {"data": data, "layout": layout}
 
 
 def earlier(jobs: Sequence[Job], shown_now: str | None) -> Any:
@@ -152,6 +146,6 @@ def earlier(jobs: Sequence[Job], shown_now: str | None) -> Any:
         tables.Column("By", lambda job: text.plain(job["who"])),
     ]  # fmt: skip
     return tables.table(
-        "Retrainings, the newest first", columns, jobs, kind="dense",
+        "Retrainings, the newest first", columns, jobs, kind="dense stack",
         mark=lambda job: "current" if job["id"] == shown_now else "",
     )  # fmt: skip

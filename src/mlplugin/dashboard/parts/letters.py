@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts.text import plain
 
 # A letter that weighs so much or more is drawn at full height, in log-odds; more than that
@@ -19,7 +18,7 @@ FAINT = 0.04
 PLACES = {"label": "label", "subdomain": "subdomain", "suffix": "suffix"}
 
 
-def drawn(qname: str, weights: Sequence[float], towards: str) -> Component:
+def drawn(qname: str, weights: Sequence[float], towards: str) -> Element:
     """Draw a name with a bar over each letter that speaks for the threat and under one against.
 
     Args:
@@ -46,20 +45,26 @@ def drawn(qname: str, weights: Sequence[float], towards: str) -> Component:
     )
 
 
-def _letter(char: str, weight: float, scale: float) -> Component:
+def _letter(char: str, weight: float, scale: float) -> Element:
     share = min(abs(weight) / scale, 1.0)
     shade = 0 if share < FAINT else max(1, round(share * SHADES))
     side = "towards" if weight > 0 else "against"
-    tall = f"{share * 100:.0f}%" if shade else "0"
     return html.Span(
         [
-            html.Span(html.I(style={"height": tall if weight > 0 else "0"}), className="up"),
+            _bar(share if weight > 0 else 0.0, "up"),
             html.B(plain(char)),
-            html.Span(html.I(style={"height": tall if weight < 0 else "0"}), className="down"),
+            _bar(share if weight < 0 else 0.0, "down"),
         ],
         className=f"letter {side} s{shade}" if shade else "letter",
         title=f"{plain(char)} {signed(weight)}",
     )
+
+
+def _bar(share: float, side: str) -> Element:
+    """Draw a bar that stands on the letter, or hangs under it."""
+    tall = round(share * 100) if share >= FAINT else 0
+    above = 100 - tall if side == "up" else 0
+    return html.Svg(html.Rect(width="100%", y=f"{above}%", height=f"{tall}%"), className=side)
 
 
 def strongest(qname: str, weights: Sequence[float], towards: str) -> str:
@@ -89,7 +94,7 @@ def signed(weight: float) -> str:
     return f"{'+' if weight > 0 else '−' if weight < 0 else ''}{abs(weight):.2f}"
 
 
-def listed(reasons: Sequence[Mapping[str, Any]]) -> Component:
+def listed(reasons: Sequence[Mapping[str, Any]]) -> Element:
     """List reasons, each with its weight in figures and as a bar."""
     most = max([abs(float(reason["weight"])) for reason in reasons], default=0.0) or 1.0
     rows = [_row(reason, most) for reason in reasons]
@@ -101,15 +106,17 @@ def listed(reasons: Sequence[Mapping[str, Any]]) -> Component:
     return html.Table([head, html.Tbody(rows)], className="reasons")
 
 
-def _row(reason: Mapping[str, Any], most: float) -> Component:
+def _row(reason: Mapping[str, Any], most: float) -> Element:
     what, where = in_words(reason)
     weight = float(reason["weight"])
     side = "towards" if weight > 0 else "against"
-    bar = html.Span(
-        html.I(className=side, style={"width": f"{abs(weight) / most * 50:.1f}%"}),
+    part = abs(weight) / most * 50
+    bar = html.Svg(
+        html.Rect(className=side, x="50%" if weight > 0 else f"{50 - part:.1f}%",
+                  width=f"{part:.1f}%", height="100%"),
         className="balance",
         **{"aria-hidden": "true"},
-    )
+    )  # fmt: skip
     shown = html.Code(plain(what)) if reason["kind"] in {"ngram", "suffix", "window"} else what
     figure = signed(weight) if weight else "decides"
     return html.Tr([
@@ -146,23 +153,42 @@ def _edges(gram: str, place: str) -> str:
     return f"ends the {place}" if ends else f"in the {place}"
 
 
-def scores(found: Mapping[str, float], suspicious: float, malicious: float) -> Component:
-    """Draw every threat's score on the scale from 0 to 60, with the thresholds."""
-    limits = [html.U(style={"left": f"{limit / 0.6:.1f}%"}) for limit in (suspicious, malicious)]
+def scores(found: Mapping[str, float], own: float, suspicious: float, malicious: float) -> Element:
+    """Draw every threat's score on the scale from 0 to 60, with the thresholds.
+
+    Args:
+        found: of each threat.
+        own: of the verdict.
+        suspicious: from where on a name is that.
+        malicious: from where on a name is that.
+    """
+    limits = [
+        html.Line(x1=f"{limit / 0.6:.1f}%", x2=f"{limit / 0.6:.1f}%", y2="100%")
+        for limit in (suspicious, malicious)
+    ]
     rows = []
     for threat, score in sorted(found.items(), key=lambda entry: -entry[1]):
-        bar = html.I(
-            style={"width": f"{min(score, 60) / 0.6:.1f}%"},
+        bar = html.Rect(
+            width=f"{min(score, 60) / 0.6:.1f}%", height="100%",
             className=_band(score, suspicious, malicious),
-        )
+        )  # fmt: skip
         said = html.Span(f"{score:.1f}", className="figure")
-        gauge = html.Span([bar, *limits], className="gauge", **{"aria-hidden": "true"})
+        gauge = html.Svg([bar, *limits], className="gauge", **{"aria-hidden": "true"})
         label = html.Span(plain(threat), className="label")
         rows.append(html.Div([label, gauge, said], className="gauge-row"))
     note = (
-        f"Each threat by itself, up to 60; lines at suspicious ({suspicious:g}) and malicious "
-        f"({malicious:g}). The score of the verdict counts all of them together."
+        f"Each threat by itself, up to 60: how few clean names score so high for it. Lines at "
+        f"suspicious ({suspicious:g}) and malicious ({malicious:g})."
     )
+    threat = max(found, key=found.__getitem__, default="")
+    if threat and found[threat] > own:
+        note += (
+            f" The verdict's score, {own:.1f}, is lower than that of {plain(threat)}, "
+            f"{found[threat]:.1f}: it says how few clean names score so high for any of the "
+            f"{len(found)} threats, and those are more; a rare threat counts for less in it."
+        )
+    else:
+        note += f" The verdict's score, {own:.1f}, counts all of them together."
     return html.Div([*rows, html.P(note, className="note")], className="gauges")
 
 

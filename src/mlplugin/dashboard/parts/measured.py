@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import charts, tables, text
 
 WORSE, MALICIOUS = "suspicious or worse", "malicious"
@@ -89,72 +88,71 @@ def _span(found: Any) -> tuple[float, float] | None:
 def shown(name: str, title: str, rows: list[Measured], *, log: bool = False) -> list[Any]:
     """Draw shares with their intervals, and give the same as a table."""
     said = f"{title}: " + "; ".join(f"{row.name} {percent(row.worse)}" for row in rows)
-    height = ROW_PIXELS * len(rows) + 48
     return [
         html.P(
             [html.Span("●", className="suspicious-mark"), " suspicious or worse · ",
              html.Span("■", className="malicious-mark"), " malicious · lines are 95 % intervals"],
             className="legend",
         ),
-        charts.chart(name, said, figure(rows, log=log), height=height),
+        drawn(name, said, rows, log=log),
         html.Details([html.Summary("As a table"), table(title, rows)], className="more"),
     ]  # fmt: skip
 
 
-def figure(rows: list[Measured], *, log: bool = False) -> charts.Figure:
+def drawn(name: str, said: str, rows: list[Measured], *, log: bool = False) -> Element:
     """Draw a point with an interval for each set and each level."""
-    turned = rows[::-1]  # the first on top
-    levels = (
-        ("suspicious", "circle", [row.worse for row in turned], [row.worse_span for row in turned]),
-        ("malicious", "square", [row.malicious for row in turned],
-         [row.malicious_span for row in turned]),
-    )  # fmt: skip
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": level,
-            "x": [max(value * 100, LEAST * 100 if log else 0) for value in values],
-            "y": [row.name for row in turned],
-            "marker": {"color": f"var(--{level})", "symbol": symbol, "size": 8},
-            "error_x": _errors(values, spans, f"var(--{level})"),
-            "customdata": [percent(value) for value in values],
-            "hovertemplate": "%{y}<br>%{customdata} " + level + "<extra></extra>",
-        }
-        for level, symbol, values, spans in levels
-    ]
-    axis: dict[str, Any] = {"ticksuffix": " %", "showgrid": True, "rangemode": "tozero"}
-    shapes: list[dict[str, Any]] = []
+    highest = max([100 * (row.worse_span or (0, row.worse))[1] for row in rows], default=0) or 1
+    scale = (
+        charts.Scale(100 * LEAST, 2, 0, 100, log=True) if log else charts.Scale(0, highest, 0, 100)
+    )
     if log:
-        axis |= {
-            "type": "log", "range": [-4.1, 0.3], "tickvals": [0.0001, 0.001, 0.01, 0.1, 1],
-            "ticktext": ["0", "0.001", "0.01", "0.1", "1"],
-        }  # fmt: skip
-        line = {"color": "var(--edge)", "width": 1, "dash": "dot"}
-        at = PROMISED * 100
-        shapes = [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
-                   "line": line}]  # fmt: skip
-    layout = charts.layout(xaxis=axis, yaxis={"showgrid": False, "rangemode": "normal"},
-                           shapes=shapes)  # fmt: skip
-    return {"data": data, "layout": layout}
+        ticks = [(100 * LEAST, "0"), (0.001, "0.001"), (0.01, "0.01"), (0.1, "0.1"), (1, "1 %")]
+    else:
+        ticks = [(at, f"{shown} %") for at, shown in charts.number_ticks(0, highest, 4).items()]
+    grid = [
+        html.Line(x1=f"{scale(at):.2f}%", x2=f"{scale(at):.2f}%", y1=0, y2=ROW_PIXELS,
+                  className="rule")
+        for at, _ in ticks
+    ]  # fmt: skip
+    if log:
+        at = f"{scale(100 * PROMISED):.2f}%"
+        grid.append(html.Line(x1=at, x2=at, y1=0, y2=ROW_PIXELS, className="limit"))
+    lines = [
+        html.Div([
+            html.Span(row.name, className="label"),
+            html.Svg([*grid, *_points(row, scale)], className="track", height=ROW_PIXELS),
+        ], className="measured-row")
+        for row in rows
+    ]  # fmt: skip
+    below = html.Svg(charts.below_labels(ticks, scale, 18), className="track", height=18)
+    drawing = html.Div(
+        [*lines, html.Div([html.Span(), below], className="measured-row")],
+        className="measured", role="img", **{"aria-label": said},
+    )  # fmt: skip
+    return html.Div(drawing, className="chart", **{"data-name": name})
 
 
-def _errors(
-    values: list[float], spans: list[tuple[float, float] | None], colour: str
-) -> dict[str, Any]:
-    ends = [span or (value, value) for value, span in zip(values, spans, strict=True)]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [100 * (high - value) for value, (_, high) in zip(values, ends, strict=True)],
-        "arrayminus": [100 * (value - low) for value, (low, _) in zip(values, ends, strict=True)],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 3,
-    }
+def _points(row: Measured, scale: charts.Scale) -> list[Element]:
+    """Draw both levels of a set, each with its interval: a circle above, a square below."""
+    found = []
+    for level, value, span_of, y in (
+        ("suspicious", row.worse, row.worse_span, 9),
+        ("malicious", row.malicious, row.malicious_span, 18),
+    ):
+        low, high = (100 * end for end in span_of or (value, value))
+        at = f"{scale(100 * value):.2f}%"
+        found.append(html.Line(x1=f"{scale(low):.2f}%", x2=f"{scale(high):.2f}%", y1=y, y2=y,
+                               className=f"interval {level}"))  # fmt: skip
+        said = html.Title(f"{row.name}: {percent(value)} {level}")
+        if level == "suspicious":
+            found.append(html.Circle(said, cx=at, cy=y, r=4, className=level))
+        else:
+            found.append(html.Rect(said, x=at, y=y - 4, width=8, height=8,
+                                      transform="translate(-4 0)", className=level))  # fmt: skip
+    return found
 
 
-def table(title: str, rows: list[Measured]) -> Component:
+def table(title: str, rows: list[Measured]) -> Element:
     """Give shares as a table."""
     columns = [
         tables.Column("Names", lambda row: row["name"], "grow", heads=True),
@@ -164,7 +162,7 @@ def table(title: str, rows: list[Measured]) -> Component:
         tables.Column("Malicious", lambda row: percent(row["malicious"]), "n"),
         tables.Column("95 %", lambda row: span(row["malicious_span"]), "n"),
     ]
-    return tables.table(title, columns, [vars(row) for row in rows], kind="dense")
+    return tables.table(title, columns, [vars(row) for row in rows], kind="dense stack")
 
 
 def percent(share: float) -> str:

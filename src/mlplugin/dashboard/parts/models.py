@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
+from dash import html as live
 
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, faults, tables, text
 from mlplugin.errors import MlpluginError
 from mlplugin.service.lineage import State
@@ -28,17 +28,17 @@ WORDS = {
 }
 
 
-def button(what: str, version: str) -> Component:
+def button(what: str, version: str) -> Any:
     """Give a button that changes the part of a model."""
     # whoever goes back sees what is in use: the button has a name by itself
     named = WORDS[what] if what == ROLLBACK else f"{WORDS[what]} {text.plain(version)}"
-    return html.Button(
+    return live.Button(
         WORDS[what], id={"type": KIND, "do": what, "version": version}, type="button",
         className="small danger" if what == CONFIRM else "small", **{"aria-label": named},
     )  # fmt: skip
 
 
-def shown(rows: Sequence[Mapping[str, Any]], confirm: str | None, used: str) -> list[Component]:
+def shown(rows: Sequence[Mapping[str, Any]], confirm: str | None, used: str) -> list[Element]:
     """Show the models, and the way back.
 
     Args:
@@ -56,7 +56,7 @@ def shown(rows: Sequence[Mapping[str, Any]], confirm: str | None, used: str) -> 
         tables.Column("Do", lambda row: _buttons(row, confirm), "acts"),
     ]  # fmt: skip
     return [
-        tables.table("Models and what they are here", columns, rows, kind="dense"),
+        tables.table("Models and what they are here", columns, rows, kind="dense stack"),
         html.Div(button(ROLLBACK, used), className="line"),
     ]
 
@@ -100,7 +100,7 @@ def pressed(service: Service, what: str, version: str) -> tuple[Any, str | None]
     return html.Span(said), None
 
 
-def _overruled(version: str) -> Component:
+def _overruled(version: str) -> Element:
     """Say how a model is promoted against what was measured of it.
 
     Not by a press: whoever is signed in may decide on names, and a model that was taught badly is
@@ -114,7 +114,7 @@ def _overruled(version: str) -> Component:
     )  # fmt: skip
 
 
-def thinks(found: Mapping[str, Any], version: str | None) -> Component:
+def thinks(found: Mapping[str, Any], version: str | None) -> Element:
     """Show what a model in shadow thinks otherwise.
 
     Args:
@@ -128,7 +128,8 @@ def thinks(found: Mapping[str, Any], version: str | None) -> Component:
     if version not in {one["model"] for one in found["models"]}:
         hints = ["Sensors judge with it where ", html.Code("shadow"), " is in their Corefile."]
         return cards.empty(f"Nothing was judged by {named} yet.", hints)
-    said = f"{text.number(found['queries'])} queries are judged otherwise by {named}."
+    counted = text.counted(found["queries"], "query is", "queries are")
+    said = f"{counted} judged otherwise by {named}."
     parts: list[Any] = [html.P(said)]
     for way, title in (("worse", "Worse in shadow"), ("better", "Better in shadow")):
         if found[way]:
@@ -136,11 +137,11 @@ def thinks(found: Mapping[str, Any], version: str | None) -> Component:
     return html.Div(parts)
 
 
-def _otherwise(title: str, rows: Sequence[Mapping[str, Any]]) -> Component:
+def _otherwise(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
     columns = [
         tables.Column("Name", lambda row: text.name(row["value"]), "grow", heads=True),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
         tables.Column("In use", lambda row: text.verdict(row["live"])),
         tables.Column("In shadow", lambda row: text.verdict(row["shadow"])),
     ]
-    return html.Div(tables.table(title, columns, rows, kind="dense"), className="tall")
+    return html.Div(tables.table(title, columns, rows, kind="dense stack"), className="tall")

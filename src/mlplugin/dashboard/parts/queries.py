@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import text
 from mlplugin.dashboard.parts.tables import Column, Row
 
@@ -66,7 +64,7 @@ def mark(row: Row) -> str:
     return f"is-{verdict}" if verdict.isalpha() else ""
 
 
-def _answers(row: Row) -> Component | str:
+def _answers(row: Row) -> Element | str:
     answers: Sequence[str] | str = row["answers"] or ()
     if isinstance(answers, str):
         answers = answers.split()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, tables, text
 
 RANKED = 12
@@ -19,9 +19,19 @@ def ranked(
     show: Any,
     *,
     nothing: str = "None in this range.",
-) -> Component:
-    """Give a panel with values and how often each occurs."""
-    extra = [tables.Column("Flagged", lambda row: text.number(row.get("flagged") or 0), "n")]
+    flagged: Callable[[Mapping[str, Any]], str] | None = None,
+) -> Element:
+    """Give a panel with values and how often each occurs.
+
+    Args:
+        flagged: gives the address of a value's flagged queries.
+    """
+
+    def count(row: Mapping[str, Any]) -> Any:
+        said = text.number(row.get("flagged") or 0)
+        return html.A(said, href=flagged(row)) if flagged and row.get("flagged") else said
+
+    extra = [tables.Column("Flagged", count, "n")]
     if not rows:
         return cards.card(caption, cards.empty(nothing))
     rows = rows[:RANKED]
@@ -35,8 +45,8 @@ def alike(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
         return cards.empty("No domain of this history looks like it.")
     columns = [
         tables.Column("Domain", lambda row: text.name(row["domain"], **kept), heads=True),
-        tables.Column("Kind", lambda row: text.plain(row["kind"]), "nowrap"),
+        tables.Column("Kind", lambda row: text.plain(row["kind"])),
         tables.Column("Verdict", lambda row: text.verdict(row["verdict"])),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
     ]
-    return tables.table("Look-alikes", columns, rows, kind="dense")
+    return tables.table("Look-alikes", columns, rows, kind="dense stack")

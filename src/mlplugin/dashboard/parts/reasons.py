@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dash import html
-
+from mlplugin.dashboard import html
 from mlplugin.dashboard.parts import letters, text
 from mlplugin.service.service import Service
 
@@ -63,7 +62,9 @@ def why(name: str, opinion: Mapping[str, Any]) -> list[Any]:
         return [html.P(f"The model was not asked: {said}." if said else "", className="note")]
     towards = leading(own)
     limits = opinion["thresholds"]
-    gauges = letters.scores(own["scores"], limits["suspicious"], limits["malicious"])
+    gauges = letters.scores(
+        own["scores"], float(own["score"]), limits["suspicious"], limits["malicious"]
+    )
     return [
         letters.drawn(name, weights, towards),
         html.Div(

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, deciding, text
 from mlplugin.service.service import Service
 from mlplugin.service.vetting import override_json
@@ -42,12 +41,12 @@ def recorded(name: str, service: Service) -> Any:
     return changed(mine, named=False)
 
 
-def changed(changes: Sequence[Mapping[str, Any]], *, named: bool = True) -> Component:
+def changed(changes: Sequence[Mapping[str, Any]], *, named: bool = True) -> Element:
     """List entries of the record of decisions."""
     return html.Ul([_entry(change, named) for change in changes], className="decided")
 
 
-def _entry(change: Mapping[str, Any], named: bool) -> Component:
+def _entry(change: Mapping[str, Any], named: bool) -> Element:
     """One entry in two lines: what and on whom, then when, who and why."""
     first: list[Any] = [
         html.Span(className=f"mark {change['status']}", **{"aria-hidden": "true"}),

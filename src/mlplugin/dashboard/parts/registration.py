@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
+from dash import html as live
 
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, text
 from mlplugin.service.times import parse_moment
 
 YOUNG_DAYS = 30
 
 
-def asking(domain: str | None) -> Component:
+def asking(domain: str | None) -> Element:
     """Give the button that asks, and the place for what comes."""
     if domain is None:
         nothing = cards.empty("It is no domain that anybody could register.")
@@ -30,8 +31,8 @@ def asking(domain: str | None) -> Component:
             ],
             className="note",
         ),
-        html.Button("Ask the registry", id="domain-ask", type="button"),
-        html.Div(id="domain-registration", role="status"),
+        live.Button("Ask the registry", id="domain-ask", type="button"),
+        live.Div(id="domain-registration", role="status"),
     )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def registered(found: Mapping[str, Any]) -> Any:
     if found["error"]:
         said = text.plain(found["error"])
         return cards.empty(f"{said[:1].upper()}{said[1:]}.")
-    age = ""
+    age: Any = ""
     if found["created"]:
         days = (datetime.now(UTC) - parse_moment(found["created"])).days
         age = f"{days:,} days ago" if days < 730 else f"{days / 365.25:.0f} years ago"

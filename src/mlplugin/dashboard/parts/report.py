@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, measured, tables, text
 from mlplugin.service import comparison
 
 WHEN = ("before", "after")
 AT = (0.0001, 0.001, 0.01, 0.1)
-COLOURS = (
-    "var(--accent)", "var(--malicious)", "var(--suspicious)", "var(--good-text)", "var(--edge)",
-    "var(--text)",
-)  # fmt: skip
+KINDS = ("first", "second", "third", "fourth", "fifth", "sixth")
 CHANGES = {comparison.BETTER: "better", comparison.SAME: "same", comparison.WORSE: "worse"}
 CONFUSED = {"decided": "Decided names", "guard": "Made-up and held-back names"}
 
 
-def shown(report: Mapping[str, Any]) -> list[Component]:
+def shown(report: Mapping[str, Any]) -> list[Element]:
     """Show a report, a panel for each thing that it says; what it lacks is left out."""
     parts = (
         ("May it be promoted?", _against(report), "card half"),
@@ -84,7 +80,7 @@ def _decided(report: Mapping[str, Any]) -> Any:
         tables.Column("Before", lambda row: text.number(row["before"]), "n"),
         tables.Column("After", lambda row: text.number(row["after"]), "n"),
     ]
-    return tables.table("Decided names judged as people did", columns, rows, kind="dense")
+    return tables.table("Decided names judged as people did", columns, rows, kind="dense stack")
 
 
 def _guard(report: Mapping[str, Any]) -> Any:
@@ -112,7 +108,7 @@ def _guard(report: Mapping[str, Any]) -> Any:
             tables.Column("Since then", lambda row: _change(row["since"])),
         ]
     return [
-        tables.table("What both models flag of the same names", columns, rows, kind="dense"),
+        tables.table("What both models flag of the same names", columns, rows, kind="dense stack"),
         html.P(
             [html.Strong(version), " is the model that this line of retrainings began with: "
              "what each of them loses within chance must not add up."],
@@ -149,7 +145,7 @@ def _changes(report: Mapping[str, Any]) -> Any:
     return parts
 
 
-def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Component:
+def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
     columns = [
         tables.Column("Name", lambda row: text.name(row["name"]), "grow", heads=True),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
@@ -159,7 +155,7 @@ def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Component:
         tables.Column("then", lambda row: text.score(row["score_after"]), "n"),
         tables.Column("Decided", lambda row: text.plain(row["decided"] or text.MISSING)),
     ]
-    return html.Div(tables.table(title, columns, rows, kind="dense"), className="tall")
+    return html.Div(tables.table(title, columns, rows, kind="dense stack"), className="tall")
 
 
 def _confusion(report: Mapping[str, Any]) -> Any:
@@ -177,7 +173,7 @@ def _confusion(report: Mapping[str, Any]) -> Any:
     return parts
 
 
-def _matrix(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Component:
+def _matrix(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Element:
     classes = [text.plain(name) for name in after["classes"]]
     rows = [
         {"class": name, "old": old, "new": new}
@@ -214,41 +210,39 @@ def _roc(report: Mapping[str, Any]) -> Any:
     said = "What is found of each threat at each false-positive rate, before and after"
     return [
         html.P("Lines: after. Dotted: before.", className="note"),
-        charts.chart("learning-roc", said, figure(rates, before, after), height=300),
+        drawn(said, rates, before, after),
         html.Details([html.Summary("As a table"), _rates(rates, before, after)], className="more"),
     ]
 
 
-def figure(
-    rates: Sequence[float], before: Mapping[str, Any], after: Mapping[str, Any]
-) -> charts.Figure:
+def drawn(
+    said: str, rates: Sequence[float], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Element:
     """Draw what is found against the logarithm of the false-positive rate."""
-    data = [
-        {
-            "type": "scatter", "mode": "lines", "name": name, "legendgroup": name,
-            "showlegend": when == "after", "x": [100 * rate for rate in rates],
-            "y": [100 * share for share in curves[name]],
-            "line": {"color": COLOURS[number % len(COLOURS)], "width": 2,
-                     "dash": "dot" if when == "before" else "solid"},
-            "hovertemplate": f"{name}, {when}: %{{y:.1f}} % at %{{x:.2g}} %<extra></extra>",
-        }
-        for number, name in enumerate(after)
-        for when, curves in (("before", before), ("after", after))
-        if name in curves
-    ]  # fmt: skip
-    layout = charts.layout(
-        xaxis={"type": "log", "tickvals": [100 * rate for rate in AT], "ticksuffix": " %",
-               "ticktext": ["0.01", "0.1", "1", "10"], "showgrid": True,
-               "title": {"text": "false positives", "font": {"size": 10}}},
-        yaxis={"range": [0, 101], "ticksuffix": " %"},
-        showlegend=True, legend={"orientation": "h", "y": 1.15},
-    )  # fmt: skip
-    return {"data": data, "layout": layout}
+    lines, kinds = {}, {}
+    for number, name in enumerate(after):
+        for when, found in (("before", before), ("after", after)):
+            if name in found:
+                line = f"{text.plain(name)}, {when}"
+                lines[line] = [
+                    (100 * rate, 100 * share)
+                    for rate, share in zip(rates, found[name], strict=True)
+                ]
+                kinds[line] = f"{KINDS[number % len(KINDS)]} {when}"
+    height, least, most = 300, min(rates), max(rates)
+    ticks = {100 * rate: f"{100 * rate:g} %" for rate in AT if least <= rate <= most}
+    across = charts.Scale(100 * least, 100 * most, 0, charts.ACROSS, log=True)
+    up = charts.Scale(0, 100, height - charts.BOTTOM, charts.TOP)
+    return charts.curves(
+        charts.Frame("learning-roc", said, height),
+        lines,
+        kinds,
+        charts.Axis(across, ticks, "false positives"),
+        charts.Axis(up, {at: f"{at} %" for at in range(0, 101, 20)}, "Found"),
+    )
 
 
-def _rates(
-    rates: Sequence[float], before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Component:
+def _rates(rates: Sequence[float], before: Mapping[str, Any], after: Mapping[str, Any]) -> Element:
     places = [min(range(len(rates)), key=lambda n: abs(rates[n] - rate)) for rate in AT]
     rows = [
         {"threat": f"{text.plain(name)}, {when}", "shares": curves[name]}
@@ -265,4 +259,4 @@ def _rates(
         tables.Column("Threat", lambda row: row["threat"], "grow", heads=True),
         *map(column, places),
     ]
-    return tables.table("Found at false-positive rates", columns, rows, kind="dense")
+    return tables.table("Found at false-positive rates", columns, rows, kind="dense stack")

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import text
 
 Row = Mapping[str, Any]
@@ -44,19 +43,24 @@ def table(
     kind: str = "",
     name: str = "",
     mark: Callable[[Row], str] | None = None,
-) -> Component:
+) -> Element:
     """Give a table in a region of its own, which scrolls sideways where it must.
 
     Args:
         caption: what it shows, for those who do not see what stands around it.
-        kind: a CSS class.
+        kind: CSS classes; with `stack` a row is a block of its own where there is little room,
+            which is why the parts of a table say what they are.
         name: an id for its body.
         mark: gives a row's CSS class.
     """
-    head = html.Thead(html.Tr([_head(column) for column in columns]))
-    body = html.Tbody(table_rows(columns, rows, mark), **({"id": name} if name else {}))
+    head = html.Thead(html.Tr([_head(column) for column in columns], role="row"), role="rowgroup")
+    body = html.Tbody(
+        table_rows(columns, rows, mark), role="rowgroup", **({"id": name} if name else {})
+    )
     return html.Div(
-        html.Table([html.Caption(caption, className="unseen"), head, body], className=kind),
+        html.Table(
+            [html.Caption(caption, className="unseen"), head, body], className=kind, role="table"
+        ),
         className="scroll",
         role="region",
         tabIndex="0",
@@ -66,15 +70,19 @@ def table(
 
 def table_rows(
     columns: Sequence[Column], rows: Iterable[Row], mark: Callable[[Row], str] | None = None
-) -> list[Component]:
+) -> list[Element]:
     """Give the rows alone, for a table that is already there."""
     return [
-        html.Tr([_cell(column, row) for column in columns], className=mark(row) if mark else "")
+        html.Tr(
+            [_cell(column, row) for column in columns],
+            className=mark(row) if mark else None,
+            role="row",
+        )
         for row in rows
     ]
 
 
-def _head(column: Column) -> Component:
+def _head(column: Column) -> Element:
     said: Any = column.title
     if column.sorts:
         arrow = {None: "↕", True: "↓", False: "↑"}[column.descending]
@@ -85,14 +93,18 @@ def _head(column: Column) -> Component:
     sorted_so = {}
     if column.descending is not None:
         sorted_so = {"aria-sort": DIRECTIONS[column.descending]}
-    return html.Th(said, scope="col", className=column.kind, **sorted_so)
+    return html.Th(
+        said, scope="col", role="columnheader", className=column.kind or None, **sorted_so
+    )
 
 
-def _cell(column: Column, row: Row) -> Component:
+def _cell(column: Column, row: Row) -> Element:
     shown = column.show(row)
     if column.heads:
-        return html.Th(shown, scope="row", className=column.kind)
-    return html.Td(shown, className=column.kind)
+        return html.Th(shown, scope="row", role="rowheader", className=column.kind or None)
+    # what a number is of, where the heads are not seen
+    label = {"data-label": column.title} if column.kind == "n" else {}
+    return html.Td(shown, role="cell", className=column.kind or None, **label)
 
 
 def bars(
@@ -103,7 +115,7 @@ def bars(
     *,
     by: str = "queries",
     extra: Sequence[Column] = (),
-) -> Component:
+) -> Element:
     """Give values with a bar each that says how many there are of them.
 
     Args:
@@ -114,7 +126,7 @@ def bars(
     """
     most = max((row[by] for row in rows), default=0)
 
-    def amount(row: Row) -> Component:
+    def amount(row: Row) -> Element:
         said = html.Span(text.short(row[by]), title=text.number(row[by]))
         return html.Span([meter(row[by], most), said], className="amount")
 
@@ -126,9 +138,9 @@ def bars(
     return table(caption, columns, rows, kind="bars")
 
 
-def meter(value: float, most: float) -> Component:
+def meter(value: float, most: float) -> Element:
     """Give a bar as long as a value's part of the most; what it says stands beside it."""
     share = round(100 * value / most, 1) if most else 0
-    return html.Span(
-        html.Span(style={"width": f"{share}%"}), className="meter", **{"aria-hidden": "true"}
+    return html.Svg(
+        html.Rect(width=f"{share}%", height="100%"), className="meter", **{"aria-hidden": "true"}
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
-from mlplugin.dashboard import links
+from mlplugin.dashboard import html, links
+from mlplugin.dashboard.html import Element
 from mlplugin.qname import split_labels
 
 A_PREFIX = "xn--"
@@ -42,7 +40,7 @@ def _u_label(label: str) -> str:
     return decoded if decoded and decoded.isprintable() and not decoded.isascii() else label
 
 
-def name(qname: str | None, **asked: str | None) -> Component | str:
+def name(qname: str | None, **asked: str | None) -> Element | str:
     """Show a name, linked to its page."""
     shown = bare_name(qname)
     if not qname:
@@ -50,7 +48,7 @@ def name(qname: str | None, **asked: str | None) -> Component | str:
     return html.A(shown, href=links.to_domain(qname, **asked), className="quiet")
 
 
-def bare_name(qname: str | None) -> Component | str:
+def bare_name(qname: str | None) -> Element | str:
     """Show a name: the A-label form, and the U-label form where it differs."""
     if not qname:
         return MISSING
@@ -61,18 +59,18 @@ def bare_name(qname: str | None) -> Component | str:
     return html.Span(shown)
 
 
-def client(ip: str | None, **asked: str | None) -> Component | str:
+def client(ip: str | None, **asked: str | None) -> Element | str:
     """Show a client, linked to its page."""
     shown = bare_client(ip)
     return html.A(shown, href=links.to_client(ip, **asked), className="quiet") if ip else shown
 
 
-def bare_client(ip: str | None) -> Component | str:
+def bare_client(ip: str | None) -> Element | str:
     """Show a client or a subnet."""
     return html.Span(plain(ip), className="client") if ip else MISSING
 
 
-def moment(rfc3339: str | None, *, digits: int = 0) -> Component | str:
+def moment(rfc3339: str | None, *, digits: int = 0) -> Element | str:
     """Show a time (UTC); the page's switch turns it into local time."""
     if not rfc3339:
         return MISSING
@@ -86,6 +84,11 @@ def moment(rfc3339: str | None, *, digits: int = 0) -> Component | str:
 def number(value: float | None) -> str:
     """Write a count with its thousands apart."""
     return MISSING if value is None else f"{value:,.0f}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Write how many there are of something: `1 query`, `2,000 queries`."""
+    return f"{number(count)} {one if count == 1 else many}"
 
 
 def short(value: float) -> str:
@@ -119,7 +122,7 @@ def size(octets: float) -> str:
     return f"{octets:.0f} B"
 
 
-def verdict(level: str, threat: str | None = None) -> Component:
+def verdict(level: str, threat: str | None = None) -> Element:
     """Show a verdict, by its word and form as well as its colour."""
     said = [html.Span(className="mark", **{"aria-hidden": "true"}), plain(level)]
     if threat:
@@ -127,7 +130,7 @@ def verdict(level: str, threat: str | None = None) -> Component:
     return html.Span(said, className=f"verdict {level if level.isalpha() else ''}")
 
 
-def action(taken: str | None) -> Component | str:
+def action(taken: str | None) -> Element | str:
     """Show an action; what was only observed is quiet."""
     if not taken:
         return MISSING

@@ -1,58 +1,15 @@
-"""Queries over time, stacked by verdict, with the flagged ones on a scale of their own below."""
+"""Queries over time, in words and as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from mlplugin.dashboard import html
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import charts, tables, text
 
-VERDICTS = ("benign", "suspicious", "malicious")
 SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-
-
-def figure(timeline: Mapping[str, Any], *, flagged_apart: bool = True) -> charts.Figure:
-    """Give the figure of what `insight.timeline` counted by verdict."""
-    buckets: Sequence[Mapping[str, Any]] = timeline["buckets"]
-    times = [bucket["time"] for bucket in buckets]
-    width = timeline["step"] * 1000 if buckets else None
-    traces = []
-    for level in VERDICTS:
-        counts = [bucket["counts"].get(level, 0) for bucket in buckets]
-        base = {
-            "type": "bar", "x": times, "y": counts, "name": level, "width": width, "offset": 0,
-            "marker": {"color": charts.VERDICT_COLOURS[level], "line": {"width": 0}},
-            "hovertemplate": "%{y:,} " + level + "<extra></extra>",
-        }  # fmt: skip
-        traces.append(base)
-        if flagged_apart and level != "benign":
-            traces.append({**base, "yaxis": "y2", "xaxis": "x", "hoverinfo": "skip",
-                           "hovertemplate": None})  # fmt: skip
-    most = max((bucket["queries"] for bucket in buckets), default=0)
-    axes: dict[str, Any] = {"yaxis": {"domain": [0.0, 1.0], **charts.ticks(most, 5)}}
-    if flagged_apart:
-        flagged = max((bucket["flagged"] for bucket in buckets), default=0)
-        axes = {
-            "yaxis": {"domain": [0.36, 1.0], **charts.ticks(most, 5)},
-            "yaxis2": {"domain": [0.0, 0.26], **charts.ticks(flagged, 3),
-                       "title": {"text": "flagged", "font": {"size": 10}}},
-        }  # fmt: skip
-    span = {"range": [timeline["since"], timeline["until"]]} if buckets else {}
-    return {
-        "data": traces,
-        "layout": charts.layout(
-            barmode="stack",
-            bargap=0,
-            hovermode="x unified",
-            dragmode="zoom",
-            xaxis={"type": "date", "fixedrange": False, "anchor": "y2" if flagged_apart else "y",
-                   **span},
-            **axes,
-        ),
-    }  # fmt: skip
 
 
 def said(timeline: Mapping[str, Any]) -> str:
@@ -64,7 +21,7 @@ def said(timeline: Mapping[str, Any]) -> str:
     flagged = sum(bucket["flagged"] for bucket in buckets)
     most = max(buckets, key=lambda bucket: bucket["queries"])
     return (
-        f"{text.number(total)} queries, {text.number(flagged)} flagged, in steps of "
+        f"{text.counted(total, 'query', 'queries')}, {text.number(flagged)} flagged, in steps of "
         f"{span_text(timeline['step'])}; most at {most['time'][:16].replace('T', ' ')} UTC."
     )
 
@@ -78,7 +35,7 @@ def span_text(seconds: float) -> str:
     return f"{seconds:g} seconds"
 
 
-def as_table(timeline: Mapping[str, Any]) -> Component:
+def as_table(timeline: Mapping[str, Any]) -> Element:
     """Give the same numbers as a table that opens."""
 
     def counted(level: str) -> tables.Column:
@@ -86,7 +43,7 @@ def as_table(timeline: Mapping[str, Any]) -> Component:
 
     columns = [
         tables.Column("Time", lambda bucket: text.moment(bucket["time"]), "nowrap", heads=True),
-        *(counted(level) for level in VERDICTS),
+        *(counted(level) for level in charts.VERDICTS),
     ]
     busy = [bucket for bucket in timeline["buckets"] if bucket["queries"]]
     return html.Details(
@@ -97,6 +54,6 @@ def as_table(timeline: Mapping[str, Any]) -> Component:
     )
 
 
-def legend() -> Component:
+def legend() -> Element:
     """Say which colour is which verdict."""
-    return html.Span([text.verdict(level) for level in VERDICTS], className="legend")
+    return html.Span([text.verdict(level) for level in charts.VERDICTS], className="legend")
