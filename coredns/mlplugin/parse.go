@@ -111,6 +111,9 @@ func (p *parser) finish() error {
 			return p.Errf("%s needs a service: add a line such as `service http://127.0.0.1:5000`", name)
 		}
 	}
+	if p.rules.levels[verdict.Suspicious].effect != observe && !p.seen["on malicious"] {
+		log.Warning("on suspicious says nothing of malicious names, which are only reported: add `on malicious nxdomain`")
+	}
 	if p.settings.sensor == "" {
 		host, err := os.Hostname()
 		if err != nil || !isSensor(host) {

@@ -1,6 +1,7 @@
 package mlplugin
 
 import (
+	"bytes"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
@@ -185,6 +187,25 @@ func TestParseSize(t *testing.T) {
 	for _, text := range []string{"", "MiB", "-1", "1.5GiB", "1XB", "9999999999999999999"} {
 		if got, err := parseSize(text); err == nil {
 			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+func TestParseTellsOfMaliciousNamesForgotten(t *testing.T) {
+	defer clog.SetOutput(os.Stderr)
+	for rules, tells := range map[string]bool{
+		"":                       false,
+		"on suspicious observe":  false,
+		"on suspicious nxdomain": true,
+		"on suspicious nxdomain\non malicious observe": false,
+	} {
+		var out bytes.Buffer
+		clog.SetOutput(&out)
+		if _, err := parseText("mlplugin {\n"+rules+"\n}", "."); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "add `on malicious nxdomain`") != tells {
+			t.Errorf("%q: %s", rules, &out)
 		}
 	}
 }

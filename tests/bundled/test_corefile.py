@@ -11,6 +11,7 @@ from mlplugin.bundled.corefile import (
     forward_targets,
     quoted,
     system_resolvers,
+    uncovered,
 )
 from mlplugin.bundled.ports import Endpoint
 from mlplugin.errors import ConfigError, UsageError
@@ -127,3 +128,17 @@ def test_targets(target: str) -> None:
 def test_wrong_targets(target: str) -> None:
     with pytest.raises(UsageError, match="--forward"):
         forward_targets((target,), LOOPBACK)
+
+
+@pytest.mark.parametrize(
+    ("rules", "forgets"),
+    [
+        ((), False),
+        (("suspicious nxdomain",), True),
+        (("suspicious observe",), False),
+        (("suspicious nxdomain", "malicious observe"), False),
+        (("phishing nxdomain",), False),
+    ],
+)
+def test_rules_that_forget_what_is_worse(rules: tuple[str, ...], forgets: bool) -> None:
+    assert (uncovered(rules) is not None) is forgets

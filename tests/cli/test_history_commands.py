@@ -16,6 +16,7 @@ from mlplugin.api import create_app
 from mlplugin.api.access import Access
 from mlplugin.api.server import Server
 from mlplugin.cli import main
+from mlplugin.cli.history import Client
 from mlplugin.model import load
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
@@ -253,6 +254,12 @@ def test_vet_asks_twice_where_everybody_has_names(
     assert "com" in {one.name for one in service.vetting.all() if one.scope == "subdomains"}
     for name in (".", "com", "co.uk"):
         assert main(["vet", name, "unvetted", "--service", url]) == 0
+
+
+def test_a_reader_that_has_gone_is_no_service_that_has(live: tuple[str, Service]) -> None:
+    url, _ = live
+    with pytest.raises(BrokenPipeError), Client(url).open("/healthz"):
+        raise BrokenPipeError
 
 
 def test_export_leaves_nothing_half_done(places: list[str], tmp_path: Path) -> None:

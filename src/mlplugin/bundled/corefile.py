@@ -86,8 +86,10 @@ def check_rule(text: str) -> str:
     subjects = [str(value) for value in (*Level, *Threat) if str(value) != str(Level.BENIGN)]
     words = text.split()
     if len(words) < 2 or words[0] not in subjects:
-        wanted = ", ".join(subjects)
-        raise UsageError(f'--on "{text}": write VERDICT|THREAT ACTION, where the first is {wanted}')
+        raise UsageError(
+            f'--on "{text}": write VERDICT|THREAT ACTION, where the first is '
+            f"{', '.join(subjects)}, and the second is {', '.join(ACTIONS)}"
+        )
     if words[1] not in ACTIONS:
         raise UsageError(f'--on "{text}": the action is one of {", ".join(ACTIONS)}')
     addresses = words[2:]
@@ -99,6 +101,17 @@ def check_rule(text: str) -> str:
         except ValueError:
             raise UsageError(f'--on "{text}": {address} is no IP address') from None
     return " ".join(words)
+
+
+def uncovered(rules: Sequence[str]) -> str | None:
+    """Say that rules act on suspicious names and forget malicious ones; None where they do not."""
+    said = {words[0]: words[1] for words in map(str.split, rules)}
+    if said.get(str(Level.SUSPICIOUS), ACTIONS[0]) == ACTIONS[0] or str(Level.MALICIOUS) in said:
+        return None
+    return (
+        "--on 'suspicious …' says nothing of malicious names, which are only reported: add "
+        "--on 'malicious nxdomain'"
+    )
 
 
 def forward_targets(given: Sequence[str], dns: Endpoint) -> tuple[str, ...]:

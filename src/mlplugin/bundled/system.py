@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlplugin.bundled.child import STORE_VARIABLES, Child, Printer
-from mlplugin.bundled.corefile import Layout, check_rule, forward_targets
+from mlplugin.bundled.corefile import Layout, check_rule, forward_targets, uncovered
 from mlplugin.bundled.ports import Endpoint, free_port, require_free
 from mlplugin.bundled.reading import (
     WITHOUT_PLUGIN,
@@ -151,6 +151,8 @@ def assemble(wishes: Wishes, binary: Path, printer: Printer, say: Callable[[str]
 def _layout(wishes: Wishes, service_url: str, say: Callable[[str], None]) -> Layout:
     forward = forward_targets(wishes.forward, wishes.dns)
     rules = tuple(check_rule(rule) for rule in wishes.rules)
+    if forgotten := uncovered(rules):
+        say(f"warning: {forgotten}")
     require_free(wishes.dns, BOTH, "--dns")
     if not ipaddress.ip_address(wishes.dns.host).is_loopback:
         say(

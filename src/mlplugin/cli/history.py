@@ -178,6 +178,8 @@ class Client:
         except urllib.error.HTTPError as fault:
             with fault:
                 raise self._refused(fault) from None
+        except BrokenPipeError:
+            raise  # whoever reads our own output has gone; a server that has is an URLError
         except UNANSWERED as fault:
             reason = getattr(fault, "reason", fault)
             raise NobodyError(
