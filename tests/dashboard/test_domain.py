@@ -137,3 +137,15 @@ def test_what_was_asked_for_once_in_a_long_history(
         shown = open_page(site, f"/{page}?since=all")
         table = shown.locator("details.more table tbody tr")
         assert table.count() == 1
+
+
+def test_a_domain_whose_names_are_flagged_says_so(site: Site, open_page: Open) -> None:
+    page = open_page(site, "/domain/example.com?since=30d")
+    said = page.locator(".verdict-card p", has_text="Flagged all the same")
+    assert "2 of " in said.inner_text()
+    said.get_by_role("link").click()
+    page.wait_for_url("**/queries?domain=example.com&verdict=*")
+    settled(page)
+    assert page.locator("text=2 queries").count()
+    page = open_page(site, "/domain/www.example.com?since=30d")
+    assert page.locator("text=Flagged all the same").count() == 0

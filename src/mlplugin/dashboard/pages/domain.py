@@ -29,6 +29,7 @@ from mlplugin.errors import MlpluginError
 from mlplugin.qname import canonical
 from mlplugin.service.history import Asked
 from mlplugin.service.service import Service
+from mlplugin.verdict import Level
 
 TITLE = "Domain"
 LOOKALIKES = 12
@@ -53,7 +54,8 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
         dcc.Store(id="domain-range", data=links.range_of(query)),
         html.Div(
             [
-                _verdict(name, opinion, service, links.range_of(query)),
+                _verdict(name, opinion, service, links.range_of(query),
+                         _all_the_same(found, opinion, scope, query)),
                 _decision(name, service, found),
                 _activity(
                     found,
@@ -88,15 +90,37 @@ def _head(name: str, scope: Mapping[str, str], query: Mapping[str, str]) -> Elem
     )
 
 
+def _all_the_same(
+    found: Mapping[str, Any],
+    opinion: Mapping[str, Any],
+    scope: Mapping[str, str],
+    query: Mapping[str, str],
+) -> list[Element]:
+    """Say that requests were flagged where the name itself is not."""
+    if opinion["verdict"]["verdict"] != Level.BENIGN or not found["flagged"]:
+        return []
+    whose = "for it and for names below it" if "domain" in scope else "for it"
+    said = (
+        f"Flagged all the same: {text.number(found['flagged'])} of "
+        f"{text.number(found['queries'])} requests {whose}. "
+    )
+    held = links.to_queries(**scope, verdict=FLAGGED, **links.range_of(query))
+    return [html.P([said, html.A("Look at them", href=held)], className="suspicious-mark")]
+
+
 def _verdict(
-    name: str, opinion: Mapping[str, Any], service: Service, kept: Mapping[str, str]
+    name: str,
+    opinion: Mapping[str, Any],
+    service: Service,
+    kept: Mapping[str, str],
+    more: list[Element],
 ) -> Element:
     """What is thought of a name now, and why: the letters, and beside them the reasons."""
     said = live.Div(
         reasons.judged(name, opinion, service, kept), id="domain-judged", className="said"
     )
     return html.Section(
-        [said, *reasons.why(name, opinion)],
+        [said, *more, *reasons.why(name, opinion)],
         className="card wide verdict-card",
         **{"aria-label": "Verdict"},
     )
