@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlplugin.store import duckdb_rows
-from mlplugin.store.duckdb_pieces import Piece, cover, gaps, leaves
+from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves
 from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter
 from tests.support.events import table
@@ -110,8 +110,14 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]
     store.close()
 
 
+@pytest.mark.parametrize("most_kept", [0, 1000])
 @pytest.mark.parametrize("wanted", EVERY, ids=str)
-def test_each_filter(read_only: DuckDBStore, wanted: Filter) -> None:
+def test_each_filter(
+    read_only: DuckDBStore, wanted: Filter, most_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many events, which are added up from pieces, and of few, which are kept aside."""
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", most_kept)
+    monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", most_kept)
     assert_sums(read_only, wanted)
 
 
@@ -132,6 +138,23 @@ def test_events_are_read_only_beside_pieces(filled: DuckDBStore) -> None:
         connection.execute("UPDATE sums_by_client SET n = n + 1000")
     assert filled.stats(Filter()).queries > 1000
     assert filled.stats(Filter(min_score=0.0)).queries == 300, "of scores pieces know nothing"
+
+
+def test_who_asked_is_added_up_where_pieces_tell_it(filled: DuckDBStore) -> None:
+    """Of a domain with all of its names, and of a name with all of its domains; else not."""
+    with filled._file.writing() as connection:
+        connection.execute("UPDATE sums_by_asker SET n = n + 1000")
+
+    def most(wanted: Filter, column: str) -> int:
+        return filled.top(wanted, column, 1)[0].queries
+
+    for column in ("qname", "registered_domain"):
+        assert most(Filter(), column) > 1000
+    assert most(Filter(qname="h*"), "qname") > 1000
+    assert most(Filter(domain="example.org"), "registered_domain") > 1000
+    assert most(Filter(qname="h*"), "registered_domain") < 300
+    assert most(Filter(domain="example.org"), "qname") < 300
+    assert most(Filter(domains=("example.org", "b.de")), "qname") < 300
 
 
 def test_only_few_groups_are_kept_aside(
@@ -169,6 +192,13 @@ def test_cover() -> None:
     found = cover(every, (hour(5), hour(3)))
     assert (found.leaves, found.rest) == ([], [])
     assert gaps((hour(0), hour(4)), every[1:3]) == []
+
+
+def test_pieces_beside_each_other_are_read_as_one() -> None:
+    every = [piece(1, 0, 0, 2), piece(2, 0, 2, 4), piece(3, 0, 4, 5), piece(4, 0, 6, 7)]
+    assert joined(every) == [(hour(0), hour(5)), (hour(6), hour(7))]
+    assert joined([every[0], every[2]]) == [(hour(0), hour(2)), (hour(4), hour(5))]
+    assert joined([]) == []
 
 
 def test_nothing_to_sum_up(tmp_path: Path) -> None:

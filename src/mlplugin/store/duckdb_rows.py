@@ -150,9 +150,11 @@ class Chosen:
     def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: Filter) -> None:
         self.connection = connection
         self.wanted = wanted
-        self._asked = {
-            name for name in wanted.__slots__ if getattr(wanted, name) not in (None, ())
-        } - {"since", "until", "verdicts"}
+        said = {name: getattr(wanted, name) for name in wanted.__slots__}
+        # No level asks for any; but of no domain there is nothing.
+        asked = {name for name, value in said.items() if value is not None}
+        asked -= {name for name in ("verdicts", "shadow") if not said[name]}
+        self._asked = asked - {"since", "until", "verdicts"}
         self._within: Range = (
             None if wanted.since is None else naive(wanted.since),
             None if wanted.until is None else naive(wanted.until),
@@ -240,7 +242,7 @@ class Chosen:
     def of_pieces(self, numbers: Collection[int]) -> Rows:
         """Give its events that some pieces of its cover have."""
         every = duckdb_pieces.read(self.connection)
-        return self.events([(one.since, one.until) for one in every if one.id in numbers])
+        return self.events(duckdb_pieces.joined(one for one in every if one.id in numbers))
 
     @staticmethod
     def _in(condition: Condition, ranges: Iterable[Range]) -> Condition:
@@ -290,6 +292,16 @@ class Chosen:
         _, rest = self._beside(self._condition, ())
         text = BY_NAME.format(counted=counted, pieces=pieces, rest=rest)
         return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
+
+    def asked_tells(self, column: str) -> bool:
+        """Whether it has all of a name or registered domain that `sums_by_asker` adds up, or none.
+
+        A domain has other names than those asked for; and a name may have another domain now than
+        it had for an older sensor.
+        """
+        if column == "registered_domain":
+            return self.wanted.qname is None
+        return self.wanted.domain is None and self.wanted.domains is None
 
     def asked_verdicts(self) -> str:
         """SQL that a row of `sums_by_asker` has the verdicts that are asked for."""

@@ -110,7 +110,9 @@ def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> li
     if column == "registered_domain":
         return _domains(chosen, rows, names, limit)
     values = _frequent(names or rows, column, limit)
-    return _of(rows, column, values) if names is None else _added_up(chosen, column, values)
+    if names is not None and chosen.asked_tells(column):
+        return _added_up(chosen, column, values)
+    return _of(rows, column, values)
 
 
 def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
@@ -142,7 +144,7 @@ def _domains(
     query = DOMAINS.format(value=DOMAIN, names=text, wanted=wanted, limit=int(limit))
     found = names.connection.execute(query, [*names.parameters, *parameters]).fetchall()
     values = [value for (value,) in found]
-    if summed is not None:
+    if summed is not None and chosen.asked_tells("registered_domain"):
         return _added_up(chosen, "registered_domain", values)
     return _of(rows, "registered_domain", values, names)
 
