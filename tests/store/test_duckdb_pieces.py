@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlplugin.store import duckdb_rows
 from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves
+from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter
 from tests.support.events import table
@@ -155,6 +157,27 @@ def test_who_asked_is_added_up_where_pieces_tell_it(filled: DuckDBStore) -> None
     assert most(Filter(qname="h*"), "registered_domain") < 300
     assert most(Filter(domain="example.org"), "qname") < 300
     assert most(Filter(domains=("example.org", "b.de")), "qname") < 300
+
+
+def test_a_subnet_is_looked_up_among_the_clients_of_its_times(filled: DuckDBStore) -> None:
+    def among(wanted: Filter) -> set[str]:
+        with filled._file.reading() as connection:
+            (clients,) = (
+                one for one in Chosen(connection, wanted).condition().parameters
+                if isinstance(one, list)
+            )  # fmt: skip
+            return set(clients)
+
+    subnet = ip_network("192.0.2.0/24")
+    begin = BEGIN + timedelta(hours=30)
+    rows = filled.search(Filter(since=begin, until=begin + timedelta(hours=1)), 1000).rows
+    there = {row["client"] for row in rows}
+    assert 0 < len(there) < 6
+    assert among(Filter(client=subnet, since=begin, until=begin + timedelta(hours=1))) == there
+    # What is summed up is not read again: seen by sums that are not true.
+    with filled._file.writing() as connection:
+        connection.execute("UPDATE sums_by_client SET client = '192.0.2.99'")
+    assert "192.0.2.99" in among(Filter(client=subnet))
 
 
 def test_only_few_groups_are_kept_aside(

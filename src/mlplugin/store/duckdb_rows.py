@@ -52,6 +52,11 @@ BY_CLIENT = """
         max(score)
     FROM events e WHERE {rest} GROUP BY ALL
 """
+CLIENTS = """
+    SELECT client FROM sums_by_client WHERE {pieces}
+    UNION
+    SELECT client FROM events e WHERE {rest}
+"""
 COUNTED = """
     (
         SELECT coalesce(sum(n), 0) AS n FROM sums_by_time e WHERE {pieces}
@@ -168,7 +173,16 @@ class Chosen:
     @functools.cached_property
     def _condition(self) -> Condition:
         """All but the times."""
-        return Condition(self.connection, replace(self.wanted, since=None, until=None))
+        timeless = replace(self.wanted, since=None, until=None)
+        return Condition(self.connection, timeless, self._clients)
+
+    def _clients(self, condition: Condition) -> list[str]:
+        """All clients of its times, at least those of a condition."""
+        pieces, _ = self._beside(Condition(self.connection, Filter()), self.cover.leaves)
+        rest = self._in(condition, self.cover.rest)
+        query, parameters = CLIENTS.format(pieces=pieces, rest=rest), pieces.parameters
+        found = self.connection.execute(query, [*parameters, *rest.parameters]).fetchall()
+        return [address for (address,) in found]
 
     @functools.cached_property
     def count(self) -> int:
