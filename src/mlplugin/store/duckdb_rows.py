@@ -176,6 +176,16 @@ class Chosen:
         timeless = replace(self.wanted, since=None, until=None)
         return Condition(self.connection, timeless, self._clients)
 
+    @functools.cached_property
+    def named(self) -> Condition:
+        """What it asks for of names and their domains, where it asks for nothing else."""
+        return Condition(self.connection, replace(self.wanted, since=None, until=None, verdicts=()))
+
+    @property
+    def any_domain(self) -> bool:
+        """Whether it does not ask for registered domains."""
+        return self.wanted.domain is None and self.wanted.domains is None
+
     def _clients(self, condition: Condition) -> list[str]:
         """All clients of its times, at least those of a condition."""
         pieces, _ = self._beside(Condition(self.connection, Filter()), self.cover.leaves)
@@ -210,15 +220,15 @@ class Chosen:
             return self._wide.few
         client = self.wanted.client
         one = client is not None and client.prefixlen == client.max_prefixlen
-        if self.count <= (MOST_KEPT if one or self._named else FEW_EVENTS):
+        if self.count <= (MOST_KEPT if one or self._about_name else FEW_EVENTS):
             return True
-        if not one and not self._named:
+        if not one and not self._about_name:
             return False
         ((names, clients),) = self.events().ask(DIFFERENT)
         return bool(names * clients * GROUPS <= MOST_KEPT)
 
     @property
-    def _named(self) -> bool:
+    def _about_name(self) -> bool:
         return self.wanted.domain is not None or self.wanted.qname is not None
 
     def events(self, ranges: Iterable[Range] | None = None) -> Rows:
@@ -233,13 +243,10 @@ class Chosen:
     @functools.cached_property
     def _ranges(self) -> Sequence[Range]:
         """The times that its events are of: of a name that is asked for seldom, in few pieces."""
-        names = self.by_name() if self._named else None
+        names = self.by_name() if self._about_name else None
         if names is None or self.count > SELDOM:
             return [self._within]
-        condition = Condition(
-            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
-        )
-        pieces, _ = self._beside(condition, self.cover.leaves)
+        pieces, _ = self._beside(self.named, self.cover.leaves)
         found = self.connection.execute(
             f"SELECT DISTINCT piece FROM sums_by_name e WHERE {pieces}",  # noqa: S608
             pieces.parameters,
@@ -299,23 +306,10 @@ class Chosen:
         counted = self.counted()
         if counted is None or not self._asked <= NAMES_KNOWN or not self.cover.leaves:
             return None
-        condition = Condition(
-            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
-        )
-        pieces, _ = self._beside(condition, self.cover.tops)
+        pieces, _ = self._beside(self.named, self.cover.tops)
         _, rest = self._beside(self._condition, ())
         text = BY_NAME.format(counted=counted, pieces=pieces, rest=rest)
         return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
-
-    def asked_tells(self, column: str) -> bool:
-        """Whether it has all of a name or registered domain that `sums_by_asker` adds up, or none.
-
-        A domain has other names than those asked for; and a name may have another domain now than
-        it had for an older sensor.
-        """
-        if column == "registered_domain":
-            return self.wanted.qname is None
-        return self.wanted.domain is None and self.wanted.domains is None
 
     def asked_verdicts(self) -> str:
         """SQL that a row of `sums_by_asker` has the verdicts that are asked for."""
