@@ -6,17 +6,20 @@ import itertools
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlplugin.store import duckdb_rows
-from mlplugin.store.duckdb_pieces import Piece, cover, gaps, leaves
+from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves
+from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter
-from tests.support.events import table
+from tests.support.events import NOON, event, table
 from tests.support.pieces import (
     BEGIN,
     DAY,
@@ -110,8 +113,14 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]
     store.close()
 
 
+@pytest.mark.parametrize("most_kept", [0, 1000])
 @pytest.mark.parametrize("wanted", EVERY, ids=str)
-def test_each_filter(read_only: DuckDBStore, wanted: Filter) -> None:
+def test_each_filter(
+    read_only: DuckDBStore, wanted: Filter, most_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many events, which are added up from pieces, and of few, which are kept aside."""
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", most_kept)
+    monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", most_kept)
     assert_sums(read_only, wanted)
 
 
@@ -132,6 +141,67 @@ def test_events_are_read_only_beside_pieces(filled: DuckDBStore) -> None:
         connection.execute("UPDATE sums_by_client SET n = n + 1000")
     assert filled.stats(Filter()).queries > 1000
     assert filled.stats(Filter(min_score=0.0)).queries == 300, "of scores pieces know nothing"
+
+
+def test_who_asked_is_added_up_where_pieces_tell_it(filled: DuckDBStore) -> None:
+    """Of names, and of domains with all of their names."""
+    with filled._file.writing() as connection:
+        connection.execute("UPDATE sums_by_asker SET n = n + 1000")
+
+    def most(wanted: Filter, column: str) -> int:
+        return filled.top(wanted, column, 1)[0].queries
+
+    for column in ("qname", "registered_domain"):
+        assert most(Filter(), column) > 1000
+    assert most(Filter(qname="h*"), "qname") > 1000
+    assert most(Filter(domain="example.org"), "registered_domain") > 1000
+    assert most(Filter(qname="h*"), "registered_domain") < 300
+
+
+@pytest.mark.parametrize("asked", [{"domain": "example.org"}, {"domains": ("example.org",)}])
+def test_a_name_that_had_another_domain(
+    tmp_path: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first half of the history a third of its queries are not of the domain."""
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 0)
+    store = DuckDBStore(tmp_path)
+    known = ("example.org", "example.org", None)
+    events = [
+        event(
+            number, time=NOON + number * 5_000_000, qname="www.example.org",
+            registered_domain=known[number % 3] if number < 150 else "example.org",
+        )
+        for number in range(300)
+    ]  # fmt: skip
+    store.append("one", table(events))
+    store._upkeep.settle(LATER)
+    assert len(pieces(store)) > 4
+    assert store.top(Filter(**asked), "qname", 1)[0].queries == 250
+    with store._file.writing() as connection:
+        connection.execute("UPDATE sums_by_asker SET n = n + 1000")
+    assert store.top(Filter(**asked), "qname", 1)[0].queries > 1000, "the other half is added up"
+    store.close()
+
+
+def test_a_subnet_is_looked_up_among_the_clients_of_its_times(filled: DuckDBStore) -> None:
+    def among(wanted: Filter) -> set[str]:
+        with filled._file.reading() as connection:
+            (clients,) = (
+                one for one in Chosen(connection, wanted).condition().parameters
+                if isinstance(one, list)
+            )  # fmt: skip
+            return set(clients)
+
+    subnet = ip_network("192.0.2.0/24")
+    begin = BEGIN + timedelta(hours=30)
+    rows = filled.search(Filter(since=begin, until=begin + timedelta(hours=1)), 1000).rows
+    there = {row["client"] for row in rows}
+    assert 0 < len(there) < 6
+    assert among(Filter(client=subnet, since=begin, until=begin + timedelta(hours=1))) == there
+    # What is summed up is not read again: seen by sums that are not true.
+    with filled._file.writing() as connection:
+        connection.execute("UPDATE sums_by_client SET client = '192.0.2.99'")
+    assert "192.0.2.99" in among(Filter(client=subnet))
 
 
 def test_only_few_groups_are_kept_aside(
@@ -169,6 +239,13 @@ def test_cover() -> None:
     found = cover(every, (hour(5), hour(3)))
     assert (found.leaves, found.rest) == ([], [])
     assert gaps((hour(0), hour(4)), every[1:3]) == []
+
+
+def test_pieces_beside_each_other_are_read_as_one() -> None:
+    every = [piece(1, 0, 0, 2), piece(2, 0, 2, 4), piece(3, 0, 4, 5), piece(4, 0, 6, 7)]
+    assert joined(every) == [(hour(0), hour(5)), (hour(6), hour(7))]
+    assert joined([every[0], every[2]]) == [(hour(0), hour(2)), (hour(4), hour(5))]
+    assert joined([]) == []
 
 
 def test_nothing_to_sum_up(tmp_path: Path) -> None:

@@ -28,8 +28,10 @@ LATER = BEGIN + timedelta(days=365)
 def made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
     monkeypatch.setattr(duckdb_summing, "TOGETHER", 2)
-    monkeypatch.setattr(duckdb_summing, "OFTEN", 4)
+    monkeypatch.setattr(duckdb_summing, "OFTEN", 2)
     monkeypatch.setattr(duckdb_summing, "PART_NAMES", 10)
+    # Sums about one name, domain or client are added up from pieces too, as of a large history.
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 30)
     monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", 30)
     monkeypatch.setattr(duckdb_rows, "SELDOM", 60)
     monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.0)
@@ -82,9 +84,16 @@ FILTERS: list[dict[str, Any]] = [
     {"domain": "example.org"},
     {"qname": "*.example.*"},
     {"qname": "h1*"},
+    {"qname": "h1.example.org"},
+    {"qname": "h1*", "domain": "example.org"},
+    {"qname": "h1*", "domains": ("example.org", "b.de"), "verdicts": FLAGGED},
     {"client": ip_network("192.0.2.2")},
     {"client": ip_network("192.0.2.2/31")},
+    {"client": ip_network("192.0.2.0/30"), "threat": Threat.DGA},
+    {"client": ip_network("10.0.0.0/8")},
+    {"client": ip_network("192.0.2.2/31"), "domain": "example.org"},
     {"domains": ("example.org", "b.de")},
+    {"domains": ()},
 ]
 
 
@@ -130,12 +139,18 @@ def assert_sums(store: DuckDBStore, wanted: Filter) -> None:
     assert page.total == len(rows)
     for column in ("qname", "registered_domain", "client", "qtype", "rcode", "sensor", "threat"):
         assert store.top(wanted, column, 3) == counted(rows, column)[:3], (wanted, column)
+    alike = [one for one in counted(rows, "registered_domain") if one.value.startswith("example.")]
+    assert store.similar(wanted, "example.com", "example", 3) == alike, wanted
+    found = store.summary(wanted, ("qname", "registered_domain"), 3).top
+    for column in ("qname", "registered_domain"):
+        assert found[column] == counted(rows, column)[:3], (wanted, column)
     stats = store.stats(wanted)
     assert stats.queries == len(rows)
     assert stats.names == len({row["qname"] for row in rows})
     assert stats.clients == len({row["client"] for row in rows})
     assert stats.first == min((row["time"] for row in rows), default=None)
     assert stats.last == max((row["time"] for row in rows), default=None)
+    assert sum(one.queries for one in store.scores(wanted)) == len(rows)
     assert stats.by_rcode == {one.value: one.queries for one in counted(rows, "rcode")}
     for by in (*SLICED_BY, None):
         found = store.timeline(wanted, 7200, by)

@@ -75,6 +75,17 @@ def gaps(within: Range, pieces: Iterable[Piece]) -> list[Range]:
     return found
 
 
+def joined(pieces: Iterable[Piece]) -> list[Range]:
+    """The ranges that pieces of level 0 have, by time; those beside each other are one."""
+    found: list[Range] = []
+    for piece in pieces:
+        if found and found[-1][1] == piece.since:
+            found[-1] = (found[-1][0], piece.until)
+        else:
+            found.append((piece.since, piece.until))
+    return found
+
+
 def cover(pieces: Iterable[Piece], within: Range) -> Cover:
     """Choose what to add up for a range, out of all pieces as `read` gives them."""
     inside = [piece for piece in pieces if piece.inside(within)]

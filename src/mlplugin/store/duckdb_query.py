@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -55,7 +55,20 @@ FIRST = {Order.SCORE: "score", Order.DURATION: "coalesce(duration::BIGINT, -1)"}
 class Condition:
     """The restriction of a filter as SQL with parameters; it is never a text of the user's."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: Filter) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        wanted: Filter,
+        clients: Callable[[Condition], Iterable[str]] | None = None,
+    ) -> None:
+        """Make it.
+
+        Args:
+            connection: reads.
+            wanted: the filter.
+            clients: gives the clients that a subnet is looked up among, of what the rest of the
+                filter holds at least; without, they are read from the events.
+        """
         self._parts: list[str] = []
         self.parameters: list[Any] = []
         self._names(wanted)
@@ -82,7 +95,8 @@ class Condition:
         if wanted.sensor is not None:
             self._add("e.sensor = (SELECT id FROM sensors WHERE name = ?)", wanted.sensor)
         if wanted.client is not None:
-            self._clients(connection, wanted.client)
+            among = clients or functools.partial(_clients, connection)
+            self._client(wanted.client, among)
 
     def _add(self, part: str, *parameters: Any) -> None:
         self._parts.append(part)
@@ -132,16 +146,12 @@ class Condition:
         if first and last:
             self._add("length(qname) >= ?", len(first) + len(last))
 
-    def _clients(self, connection: duckdb.DuckDBPyConnection, client: Network) -> None:
+    def _client(self, client: Network, clients: Callable[[Condition], Iterable[str]]) -> None:
         if client.prefixlen == client.max_prefixlen:
             self._add("client = ?", str(client.network_address))
             return
         # There are few clients beside their queries: the subnet is looked up among them.
-        distinct = connection.execute(
-            f"SELECT DISTINCT client FROM events e WHERE {self}",  # noqa: S608 - only our own text
-            self.parameters,
-        ).fetchall()
-        inside = [address for (address,) in distinct if _address(address) in client]
+        inside = [address for address in clients(self) if _address(address) in client]
         self._add("client IN (SELECT unnest(?::VARCHAR[]))", inside)
 
     def behind(self, position: Position, sensor: int, order: Order) -> None:
@@ -196,6 +206,14 @@ class Condition:
 
     def __str__(self) -> str:
         return " AND ".join(self._parts) or "true"
+
+
+def _clients(connection: duckdb.DuckDBPyConnection, condition: Condition) -> list[str]:
+    found = connection.execute(
+        f"SELECT DISTINCT client FROM events e WHERE {condition}",  # noqa: S608 - only our own text
+        condition.parameters,
+    ).fetchall()
+    return [address for (address,) in found]
 
 
 @functools.lru_cache(maxsize=65536)

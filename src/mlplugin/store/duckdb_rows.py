@@ -52,6 +52,11 @@ BY_CLIENT = """
         max(score)
     FROM events e WHERE {rest} GROUP BY ALL
 """
+CLIENTS = """
+    SELECT client FROM sums_by_client WHERE {pieces}
+    UNION
+    SELECT client FROM events e WHERE {rest}
+"""
 COUNTED = """
     (
         SELECT coalesce(sum(n), 0) AS n FROM sums_by_time e WHERE {pieces}
@@ -150,9 +155,11 @@ class Chosen:
     def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: Filter) -> None:
         self.connection = connection
         self.wanted = wanted
-        self._asked = {
-            name for name in wanted.__slots__ if getattr(wanted, name) not in (None, ())
-        } - {"since", "until", "verdicts"}
+        said = {name: getattr(wanted, name) for name in wanted.__slots__}
+        # No level asks for any; but of no domain there is nothing.
+        asked = {name for name, value in said.items() if value is not None}
+        asked -= {name for name in ("verdicts", "shadow") if not said[name]}
+        self._asked = asked - {"since", "until", "verdicts"}
         self._within: Range = (
             None if wanted.since is None else naive(wanted.since),
             None if wanted.until is None else naive(wanted.until),
@@ -166,7 +173,26 @@ class Chosen:
     @functools.cached_property
     def _condition(self) -> Condition:
         """All but the times."""
-        return Condition(self.connection, replace(self.wanted, since=None, until=None))
+        timeless = replace(self.wanted, since=None, until=None)
+        return Condition(self.connection, timeless, self._clients)
+
+    @functools.cached_property
+    def named(self) -> Condition:
+        """What it asks for of names and their domains, where it asks for nothing else."""
+        return Condition(self.connection, replace(self.wanted, since=None, until=None, verdicts=()))
+
+    @property
+    def any_domain(self) -> bool:
+        """Whether it does not ask for registered domains."""
+        return self.wanted.domain is None and self.wanted.domains is None
+
+    def _clients(self, condition: Condition) -> list[str]:
+        """All clients of its times, at least those of a condition."""
+        pieces, _ = self._beside(Condition(self.connection, Filter()), self.cover.leaves)
+        rest = self._in(condition, self.cover.rest)
+        query, parameters = CLIENTS.format(pieces=pieces, rest=rest), pieces.parameters
+        found = self.connection.execute(query, [*parameters, *rest.parameters]).fetchall()
+        return [address for (address,) in found]
 
     @functools.cached_property
     def count(self) -> int:
@@ -194,15 +220,15 @@ class Chosen:
             return self._wide.few
         client = self.wanted.client
         one = client is not None and client.prefixlen == client.max_prefixlen
-        if self.count <= (MOST_KEPT if one or self._named else FEW_EVENTS):
+        if self.count <= (MOST_KEPT if one or self._about_name else FEW_EVENTS):
             return True
-        if not one and not self._named:
+        if not one and not self._about_name:
             return False
         ((names, clients),) = self.events().ask(DIFFERENT)
         return bool(names * clients * GROUPS <= MOST_KEPT)
 
     @property
-    def _named(self) -> bool:
+    def _about_name(self) -> bool:
         return self.wanted.domain is not None or self.wanted.qname is not None
 
     def events(self, ranges: Iterable[Range] | None = None) -> Rows:
@@ -217,13 +243,10 @@ class Chosen:
     @functools.cached_property
     def _ranges(self) -> Sequence[Range]:
         """The times that its events are of: of a name that is asked for seldom, in few pieces."""
-        names = self.by_name() if self._named else None
+        names = self.by_name() if self._about_name else None
         if names is None or self.count > SELDOM:
             return [self._within]
-        condition = Condition(
-            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
-        )
-        pieces, _ = self._beside(condition, self.cover.leaves)
+        pieces, _ = self._beside(self.named, self.cover.leaves)
         found = self.connection.execute(
             f"SELECT DISTINCT piece FROM sums_by_name e WHERE {pieces}",  # noqa: S608
             pieces.parameters,
@@ -240,7 +263,7 @@ class Chosen:
     def of_pieces(self, numbers: Collection[int]) -> Rows:
         """Give its events that some pieces of its cover have."""
         every = duckdb_pieces.read(self.connection)
-        return self.events([(one.since, one.until) for one in every if one.id in numbers])
+        return self.events(duckdb_pieces.joined(one for one in every if one.id in numbers))
 
     @staticmethod
     def _in(condition: Condition, ranges: Iterable[Range]) -> Condition:
@@ -283,10 +306,7 @@ class Chosen:
         counted = self.counted()
         if counted is None or not self._asked <= NAMES_KNOWN or not self.cover.leaves:
             return None
-        condition = Condition(
-            self.connection, replace(self.wanted, since=None, until=None, verdicts=())
-        )
-        pieces, _ = self._beside(condition, self.cover.tops)
+        pieces, _ = self._beside(self.named, self.cover.tops)
         _, rest = self._beside(self._condition, ())
         text = BY_NAME.format(counted=counted, pieces=pieces, rest=rest)
         return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)

@@ -71,6 +71,11 @@ TOLD = """
     SELECT DISTINCT piece, value FROM sums_by_asker
     WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain = ? AND {inside}
 """
+# Which pieces have some names that were of another domain then.
+OTHERWISE = """
+    SELECT DISTINCT piece, qname FROM sums_by_name
+    WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {inside} AND NOT coalesce({wanted}, false)
+"""
 THERE = """
     SELECT DISTINCT piece, {value} FROM sums_by_name
     WHERE piece IN (SELECT unnest(?::BIGINT[])) AND {counted} > 0 AND {inside}
@@ -142,7 +147,8 @@ def _domains(
     query = DOMAINS.format(value=DOMAIN, names=text, wanted=wanted, limit=int(limit))
     found = names.connection.execute(query, [*names.parameters, *parameters]).fetchall()
     values = [value for (value,) in found]
-    if summed is not None:
+    # Who asked for a domain is summed up of all its names.
+    if summed is not None and chosen.wanted.qname is None:
         return _added_up(chosen, "registered_domain", values)
     return _of(rows, "registered_domain", values, names)
 
@@ -173,7 +179,8 @@ def _inside(names: Rows, column: str, values: list[str]) -> tuple[str, list[Any]
 def _added_up(chosen: Chosen, column: str, values: list[str]) -> list[Count]:
     """Count some names or registered domains by who asked for them.
 
-    Where one was asked for too seldom for a piece to tell by whom, its events are read.
+    Where one was asked for too seldom for a piece to tell by whom, its events are read; so are
+    those of a name that had another domain than asked for, now and then.
     """
     if not values:
         return []
@@ -205,12 +212,20 @@ def _added_up(chosen: Chosen, column: str, values: list[str]) -> list[Count]:
 
 
 def _seldom(chosen: Chosen, column: str, values: list[str]) -> tuple[list[int], list[str]]:
-    """Those pieces of the cover that have some of the values, but not by whom; and these values."""
+    """Those pieces of the cover that have some of the values, but do not tell by whom; and these.
+
+    They do not where a name is of other domains there than the filter's, for an older sensor.
+    """
     leaves, domain = list(chosen.cover.leaves), column == "registered_domain"
     inside, among = _in("value", values)
     told = set(
         chosen.connection.execute(TOLD.format(inside=inside), [leaves, domain, *among]).fetchall()
     )
+    if not domain and not chosen.any_domain:
+        within, those = _in("qname", values)
+        query = OTHERWISE.format(inside=within, wanted=chosen.named)
+        parameters = [leaves, *those, *chosen.named.parameters]
+        told -= set(chosen.connection.execute(query, parameters).fetchall())
     untold = [leaf for leaf in leaves if any((leaf, value) not in told for value in values)]
     if not untold:
         return [], []
