@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -16,9 +17,10 @@ import pytest
 
 from mlplugin.service.batch import LATEST_TIME
 from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
-from mlplugin.store.duckdb_pieces import leaves
+from mlplugin.store.duckdb_file import DuckDBFile
+from mlplugin.store.duckdb_pieces import leaves, read
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
-from mlplugin.store.port import Filter
+from mlplugin.store.port import Filter, StoreUnavailableError
 from tests.support.events import NOON, event, table
 from tests.support.pieces import (
     BEGIN,
@@ -95,6 +97,45 @@ def test_clocks_that_run_wild(filled: DuckDBStore) -> None:
     filled._upkeep.settle(LATER)
     assert len(leaves(pieces(filled))) > 5
     assert_true(filled)
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DuckDBStore]:
+    """A store that failed right after it had summed a piece up, before anything was noted."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    writing = DuckDBFile.writing
+
+    @contextlib.contextmanager
+    def failing(file: DuckDBFile) -> Iterator[duckdb.DuckDBPyConnection]:
+        with writing(file) as connection:
+            yield connection
+            made = bool(read(connection))
+        if made:
+            raise StoreUnavailableError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBFile, "writing", failing)
+        with pytest.raises(StoreUnavailableError):
+            store._upkeep.settle(LATER)
+    assert len(pieces(store)) == 1
+    yield store
+    store.close()
+
+
+def test_a_late_event_after_a_fault(faulty: DuckDBStore) -> None:
+    (made,) = pieces(faulty)
+    when = int((made.since - BEGIN.replace(tzinfo=None)).total_seconds())
+    faulty.append("two", table(some(random.Random(2), range(1000, 1001), when, 60)))
+    assert_true(faulty)
+    assert pieces(faulty) == []
+
+
+def test_retention_after_a_fault(faulty: DuckDBStore) -> None:
+    (made,) = pieces(faulty)
+    assert faulty.trim(made.since.replace(tzinfo=UTC) + timedelta(hours=1), None)
+    assert_true(faulty)
+    assert pieces(faulty) == []
 
 
 def test_what_was_taken_back_is_swept(filled: DuckDBStore) -> None:

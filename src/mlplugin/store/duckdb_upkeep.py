@@ -45,7 +45,8 @@ class Upkeep:
         """
         self._file = file
         self._lock = lock
-        self._front: int | None = None  # events before it (microseconds) may belong to a piece
+        # Events before it (microseconds) may belong to a piece: none does behind it.
+        self._front = 0
         self._late: list[tuple[Range, float]] = []
         self._new = 0
         self._merging: int | None = None
@@ -63,10 +64,13 @@ class Upkeep:
         self.appended(found[0] if found else 0)
 
     def _see(self, connection: duckdb.DuckDBPyConnection) -> None:
-        below = leaves(read(connection))
-        if below:
-            end = below[-1].until.replace(tzinfo=UTC).timestamp()
-            self._front = max(self._front or 0, int(end) * 1_000_000)
+        for piece in leaves(read(connection))[-1:]:
+            self._expect(piece.until)
+
+    def _expect(self, until: datetime) -> None:
+        """Look for what is late up to there."""
+        end = int(until.replace(tzinfo=UTC).timestamp()) * 1_000_000
+        self._front = max(self._front, end)
 
     def close(self) -> None:
         """End, after the step that is under way."""
@@ -79,7 +83,7 @@ class Upkeep:
 
     def added(self, connection: duckdb.DuckDBPyConnection, times: Numbers) -> None:
         """Take back what is not true any more with events of these times (microseconds)."""
-        if self._front is None or not len(times) or int(times.min()) >= self._front:
+        if not len(times) or int(times.min()) >= self._front:
             return
         minutes = np.unique(times[times < self._front] // MINUTE_MICROSECONDS)
         moments = [naive(moment(int(minute) * MINUTE_MICROSECONDS)) for minute in minutes]
@@ -94,10 +98,11 @@ class Upkeep:
         self, connection: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]
     ) -> None:
         """Take back what is not true any more without the events of a condition."""
-        if self._front is None:
+        there = read(connection)
+        if not there:
             return
         found = connection.execute(MINUTES_OF.format(condition), list(parameters)).fetchall()
-        if summing.take_back(connection, read(connection), [minute for (minute,) in found]):
+        if summing.take_back(connection, there, [minute for (minute,) in found]):
             summing.sweep(connection, self._merging)
 
     def appended(self, count: int) -> None:
@@ -144,10 +149,10 @@ class Upkeep:
                     place, len(stretches), stretch.since,
                 )  # fmt: skip
             with self._lock:
+                # Before it is there: whatever fails, nothing late is overlooked.
+                self._expect(stretch.until)
                 with self._file.writing() as connection:
                     summing.sum_up(connection, stretch)
-                with self._file.reading() as connection:
-                    self._see(connection)
         while not self._stop.is_set() and self._merge():
             pass
 
