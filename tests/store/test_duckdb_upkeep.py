@@ -15,13 +15,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from mlplugin.cli.main import main
+from mlplugin.model import load
 from mlplugin.service.batch import LATEST_TIME
+from mlplugin.service.service import assemble
 from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_pieces import leaves, read
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
-from mlplugin.store.port import Filter, StoreUnavailableError
+from mlplugin.store.port import Filter, StoreBusyError, StoreUnavailableError
 from tests.support.events import NOON, event, table
+from tests.support.models import TINY
 from tests.support.pieces import (
     BEGIN,
     DAY,
@@ -181,6 +185,7 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(duckdb_upkeep.Upkeep, "_merge", merged)
     store = DuckDBStore(tmp_path)
+    store.begin()
     days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
     store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
     assert done.wait(60)
@@ -189,6 +194,55 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(pieces(store)) > 5
     assert_true(store)
     store.close()
+
+
+@pytest.fixture
+def going_on() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch, going_on: threading.Event) -> Iterator[threading.Event]:
+    """Set when somebody looks what is to be summed up: who does so stays there, and reads."""
+    looked = threading.Event()
+
+    def plan(*_: object) -> list[duckdb_summing.Stretch]:
+        looked.set()
+        going_on.wait(60)
+        return []
+
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_summing, "plan", plan)
+    yield looked
+    going_on.set()
+
+
+def test_who_is_no_service_does_not_sum_up(tmp_path: Path, stuck: threading.Event) -> None:
+    """Readers hold retention up."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store.close()
+    assert main(["store", "prune", "--data", str(tmp_path), "--to-bytes", "1KB"]) == 0
+    assert not stuck.is_set()
+    store = DuckDBStore(tmp_path)
+    assert store.size().rows == 0
+    store.close()
+
+
+def test_a_service_sums_up(
+    tmp_path: Path, stuck: threading.Event, going_on: threading.Event
+) -> None:
+    """Meanwhile retention says that it cannot tell, not that nothing is to be done."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    assert not stuck.is_set()
+    service = assemble(store, load(TINY))
+    assert stuck.wait(60)
+    with pytest.raises(StoreBusyError, match="being read"):
+        store.trim(None, 0)
+    going_on.set()
+    service.close()
 
 
 # Older files, and a process that is killed

@@ -37,7 +37,7 @@ class Upkeep:
     """
 
     def __init__(self, file: DuckDBFile, lock: threading.RLock) -> None:
-        """Keep a file; nothing is done before `start`.
+        """Keep the sums true that are there; new ones are made on `settle`, or after `begin`.
 
         Args:
             file: what is kept.
@@ -54,12 +54,15 @@ class Upkeep:
         self._settling = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._begun = False
         self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Look at what is there, and begin if there is enough to do."""
         with self._file.reading() as connection:
             self._see(connection)
+
+    def begin(self) -> None:
+        """From now on sum up by and by, in a thread that is there when there is enough to do."""
+        self._begun = True
+        with self._file.reading() as connection:
             found = connection.execute("SELECT count(*) FROM events").fetchone()
         self.appended(found[0] if found else 0)
 
@@ -108,13 +111,14 @@ class Upkeep:
     def appended(self, count: int) -> None:
         """Note that so many events are there that were not; they are looked at by and by."""
         self._new += count
-        if self._new < summing.PIECE_EVENTS // 2 or self._stop.is_set():
-            return
-        self._new = 0
-        self._begin()
+        if self._new >= summing.PIECE_EVENTS // 2 and not self._stop.is_set():
+            self._new = 0
+            self._begin()
 
     def _begin(self) -> None:
         """Have the thread look, and start it if it is not there yet."""
+        if not self._begun:
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="sums", daemon=True)
             self._thread.start()
