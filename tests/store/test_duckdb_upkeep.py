@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import signal
 import subprocess
@@ -243,6 +244,38 @@ def test_a_service_sums_up(
         store.trim(None, 0)
     going_on.set()
     service.close()
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailableError("full"), KeyError("odd")])
+def test_a_fault_is_followed_by_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Also where nothing is appended any more."""
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.01)
+    well, tries, settle = threading.Event(), itertools.count(), duckdb_upkeep.Upkeep.settle
+
+    def settled(upkeep: duckdb_upkeep.Upkeep) -> None:
+        if next(tries) < 3:
+            raise fault
+        settle(upkeep)
+        well.set()
+
+    monkeypatch.setattr(duckdb_upkeep.Upkeep, "settle", settled)
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store.begin()
+    assert well.wait(60)
+    store.close()
+
+
+def test_how_long_nothing_is_done(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 60.0)
+    pause = filled._upkeep._pause
+    assert [pause(faults) for faults in (0, 1, 2, 5, 2000)] == [None, 60, 120, 960, 3600]
+    filled._upkeep._swept = False  # as a merge that was broken off leaves it
+    assert pause(0) == 60
 
 
 # Older files, and a process that is killed

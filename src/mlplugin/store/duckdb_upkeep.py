@@ -25,6 +25,8 @@ MINUTE_MICROSECONDS = 60_000_000
 ON_THE_WAY = timedelta(minutes=2)
 # Where late events came in the last so many seconds, more are waited for.
 CALM_SECONDS = 60.0
+# After a fault it is tried again so long after, and each time twice as long, up to an hour.
+MOST_PAUSE = 3600.0
 # Of so many pieces to be made is told how far it is.
 MANY = 20
 MINUTES_OF = "SELECT DISTINCT time_bucket(INTERVAL 1 MINUTE, time) FROM events WHERE {}"
@@ -137,8 +139,9 @@ class Upkeep:
 
     def _settle(self, horizon: datetime | None) -> None:
         if not self._swept:
-            with self._lock, self._file.writing() as connection:
-                summing.sweep(connection)
+            with self._lock:
+                with self._file.writing() as connection:
+                    summing.sweep(connection)
                 self._swept = True
         with self._file.reading() as connection:
             self._see(connection)
@@ -182,18 +185,28 @@ class Upkeep:
         return merge is not None
 
     def _run(self) -> None:
+        faults = 0
         while not self._stop.is_set():
-            self._wake.wait(CALM_SECONDS if self._late else None)
+            self._wake.wait(self._pause(faults))
             self._wake.clear()
             try:
                 if not self._stop.is_set():
                     self.settle()
+                    faults = 0
                     with self._lock:
                         self._late = self._late if self._avoided() else []
             except StoreError as fault:
+                faults += 1
                 LOG.warning("the history is not summed up, and will be later: %s", fault)
             except Exception:  # without it every question only takes longer
+                faults += 1
                 LOG.exception("the history is not summed up, and will be later")
+
+    def _pause(self, faults: int) -> float | None:
+        """How long nothing is to be done if nobody asks, after so many faults; None for ever."""
+        if faults:
+            return float(min(CALM_SECONDS * 2 ** min(faults - 1, 10), MOST_PAUSE))
+        return CALM_SECONDS if self._late or not self._swept else None
 
 
 def _horizon(connection: duckdb.DuckDBPyConnection) -> datetime | None:
