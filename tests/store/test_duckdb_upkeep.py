@@ -23,6 +23,7 @@ from mlplugin.service.service import assemble
 from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_pieces import leaves, read
+from mlplugin.store.duckdb_query import naive
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
 from mlplugin.store.port import Filter, StoreBusyError, StoreUnavailableError
 from tests.support.events import NOON, event, table
@@ -44,6 +45,12 @@ from tests.support.pieces import (
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of few events, so that there are many; the thread is not begun by itself."""
     made_small(monkeypatch)
+    monkeypatch.setattr(duckdb_upkeep, "now", lambda: LATER)
+
+
+def micros(moment: datetime) -> int:
+    """A column's time as events have it."""
+    return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
 @pytest.fixture
@@ -94,6 +101,44 @@ def test_the_end_is_left_where_events_still_come(
     filled._upkeep.settle(LATER)
     assert leaves(pieces(filled))[-1].until > last.since
     assert_true(filled)
+
+
+def test_late_events_hold_up_only_where_they_fall(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch with one of 1970 and one of just now says nothing of all that lies between."""
+    before = leaves(pieces(filled))
+    filled.append("two", table([event(0, time=micros(before[3].since))]))
+    assert before[3] not in pieces(filled)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    filled._upkeep._late.clear()
+    for number in range(1, 41, 2):
+        ends = [event(number, time=0), event(number + 1, time=micros(before[-1].since))]
+        filled.append("two", table(ends))
+    assert len(filled._upkeep._late) == 1
+    filled._upkeep.settle(LATER)
+    after = leaves(pieces(filled))
+    assert [one[2:] for one in after] == [one[2:] for one in before[:-1]]
+    assert_true(filled)
+
+
+def test_a_clock_that_ran_ahead(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece that reaches into the future does not hold up what comes in the meantime."""
+    filled.append("one", table(some(random.Random(2), range(300, 400), 300 * DAY, DAY)))
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].since > BEGIN.replace(tzinfo=None) + timedelta(days=300)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    for day in range(5, 8):
+        today = BEGIN + timedelta(days=day)
+        monkeypatch.setattr(duckdb_upkeep, "now", lambda today=today: today)
+        numbers = range(day * 100, day * 100 + 100)
+        filled.append("two", table(some(random.Random(day), numbers, day * DAY - 60, 120)))
+        filled._upkeep.settle()
+        ends = [one.until for one in leaves(pieces(filled)) if one.until <= naive(today)]
+        yesterday = naive(today) - timedelta(days=1, minutes=2)
+        assert day == 5 or ends[-1] > yesterday
+        assert not filled._upkeep._late
+        assert_true(filled)
 
 
 def test_clocks_that_run_wild(filled: DuckDBStore) -> None:

@@ -103,20 +103,22 @@ def plan(
     Args:
         connection: reads.
         horizon: nothing that is later.
-        avoided: no gap before a piece that has some of these ranges, and nothing behind their
-            beginning.
+        avoided: of a gap that has some of these ranges, nothing behind their beginning.
     """
     below = leaves(read(connection))
     found: list[Stretch] = []
     for gap in gaps((None, None), below):
         since, until = gap
-        met = [one for one in avoided if _meet(gap, one)]
-        if until is not None and met:
+        begins = [one[0] for one in avoided if one[0] is not None and _meet(gap, one)]
+        end = min([horizon, *begins])
+        if since is not None and end <= since:
             continue
-        end = min([horizon, *(one[0] for one in met if one[0] is not None)])
-        text, parameters = within([gap])
+        # A gap that goes on behind the end is left open, also where a piece lies in the future,
+        # made while a clock ran ahead.
+        closed = None if until is None or until > end else until
+        text, parameters = within([(since, closed or end)])
         minutes = connection.execute(f"{MINUTES}{text} GROUP BY 1 ORDER BY 1", parameters)
-        found += _cut(minutes.fetchall(), since, until, end)
+        found += _cut(minutes.fetchall(), since, closed, end)
     return found
 
 

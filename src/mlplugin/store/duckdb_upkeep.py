@@ -20,11 +20,13 @@ from mlplugin.store.duckdb_query import moment, naive
 from mlplugin.store.sequences import Numbers
 
 LOG = logging.getLogger(__name__)
+EPOCH = naive(datetime.fromtimestamp(0, UTC))
 MINUTE_MICROSECONDS = 60_000_000
 # A piece ends so long before the newest event: until then some are still on their way.
 ON_THE_WAY = timedelta(minutes=2)
-# Where late events came in the last so many seconds, more are waited for.
+# Where late events came in the last so many seconds, more are waited for: in such stretches.
 CALM_SECONDS = 60.0
+LATE_MINUTES = 10
 # After a fault it is tried again so long after, and each time twice as long, up to an hour.
 MOST_PAUSE = 3600.0
 # Of so many pieces to be made is told how far it is.
@@ -49,7 +51,8 @@ class Upkeep:
         self._lock = lock
         # Events before it (microseconds) may belong to a piece: none does behind it.
         self._front = 0
-        self._late: list[tuple[Range, float]] = []
+        # Where late events fell (numbers of stretches of time), and when they last came.
+        self._late: dict[int, float] = {}
         self._new = 0
         self._merging: int | None = None
         self._swept = False
@@ -74,8 +77,7 @@ class Upkeep:
 
     def _expect(self, until: datetime) -> None:
         """Look for what is late up to there."""
-        end = int(until.replace(tzinfo=UTC).timestamp()) * 1_000_000
-        self._front = max(self._front, end)
+        self._front = max(self._front, _minute(until) * MINUTE_MICROSECONDS)
 
     def close(self) -> None:
         """End, after the step that is under way."""
@@ -92,10 +94,15 @@ class Upkeep:
             return
         minutes = np.unique(times[times < self._front] // MINUTE_MICROSECONDS)
         moments = [naive(moment(int(minute) * MINUTE_MICROSECONDS)) for minute in minutes]
-        now = time.monotonic()
-        self._late = [one for one in self._late if now - one[1] < CALM_SECONDS]
-        self._late.append(((moments[0], moments[-1] + summing.MINUTE), now))
-        if summing.take_back(connection, read(connection), moments):
+        there = read(connection)
+        if not there:
+            return
+        # Nothing is late that is as young as usual, though a piece may lie in the future, made
+        # while a clock ran ahead; what is older than all pieces holds none of them up.
+        bounds = _minute(there[0].since), _minute(naive(now()) - ON_THE_WAY)
+        late = minutes[(minutes >= bounds[0]) & (minutes < bounds[1])] // LATE_MINUTES
+        self._late |= dict.fromkeys(np.unique(late).tolist(), time.monotonic())
+        if summing.take_back(connection, there, moments):
             self._swept = False
             self._begin()
 
@@ -143,10 +150,10 @@ class Upkeep:
                 with self._file.writing() as connection:
                     summing.sweep(connection)
                 self._swept = True
+        avoided = self._avoided()
         with self._file.reading() as connection:
-            self._see(connection)
             end = _horizon(connection) if horizon is None else naive(horizon)
-            stretches = [] if end is None else summing.plan(connection, end, self._avoided())
+            stretches = [] if end is None else summing.plan(connection, end, avoided)
         for place, stretch in enumerate(stretches):
             if self._stop.is_set():
                 return
@@ -164,8 +171,13 @@ class Upkeep:
             pass
 
     def _avoided(self) -> list[Range]:
-        now = time.monotonic()
-        return [within for within, at in self._late if now - at < CALM_SECONDS]
+        """Where late events still come; where none did for long is forgotten."""
+        calm = time.monotonic() - CALM_SECONDS
+        with self._lock:
+            self._late = {number: at for number, at in self._late.items() if at > calm}
+            numbers = sorted(self._late)
+        wide = LATE_MINUTES * summing.MINUTE
+        return [(begin, begin + wide) for begin in (EPOCH + number * wide for number in numbers)]
 
     def _merge(self) -> bool:
         """Merge some pieces, if there are any to be merged."""
@@ -193,8 +205,6 @@ class Upkeep:
                 if not self._stop.is_set():
                     self.settle()
                     faults = 0
-                    with self._lock:
-                        self._late = self._late if self._avoided() else []
             except StoreError as fault:
                 faults += 1
                 LOG.warning("the history is not summed up, and will be later: %s", fault)
@@ -209,10 +219,20 @@ class Upkeep:
         return CALM_SECONDS if self._late or not self._swept else None
 
 
+def now() -> datetime:
+    """What the clock says."""
+    return datetime.now(UTC)
+
+
+def _minute(moment: datetime) -> int:
+    """The number of a column's minute since 1970."""
+    return (moment - EPOCH) // summing.MINUTE
+
+
 def _horizon(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Until when nothing is on its way any more; None without an event."""
     found = connection.execute("SELECT max(time) FROM events").fetchone()
     if found is None or found[0] is None:
         return None
-    newest: datetime = min(found[0], naive(datetime.now(UTC)))
+    newest: datetime = min(found[0], naive(now()))
     return newest - ON_THE_WAY
