@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -204,7 +205,7 @@ def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.Mo
     """A piece below goes between two parts: the rest of the merge is given up and swept."""
     with filled._file.writing() as connection:
         connection.execute("DELETE FROM pieces WHERE level > 0")
-        merge = duckdb_summing.next_merge(connection)
+        merge = duckdb_summing.next_merge(connection, set())
         assert merge is not None
         assert merge.parts > 1
         assert duckdb_summing.merge_part(connection, merge, 0)
@@ -215,6 +216,52 @@ def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.Mo
     filled._upkeep.settle(LATER)
     assert all(piece.id != merge.number for piece in pieces(filled))
     assert_true(filled)
+
+
+def test_a_merge_that_failed_is_swept(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled._file.writing() as connection:
+        connection.execute("DELETE FROM pieces WHERE level > 0")
+    filled._upkeep._swept = False
+    part_of = duckdb_summing.merge_part
+
+    def failing(connection: Any, merge: duckdb_summing.Merge, part: int) -> bool:
+        if part:
+            raise StoreUnavailableError("no more")
+        return part_of(connection, merge, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duckdb_summing, "merge_part", failing)
+        with pytest.raises(StoreUnavailableError):
+            filled._upkeep.settle(LATER)
+    filled._upkeep.settle(LATER)
+    with filled._file.reading() as connection:
+        assert summed(connection) == {piece.id for piece in read(connection)}
+
+
+def summed(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    return {one for (one,) in connection.execute("SELECT piece FROM sums_by_name").fetchall()}
+
+
+def test_names_that_are_never_the_same_stay_apart(tmp_path: Path) -> None:
+    """Each level would take as much space again."""
+    store = DuckDBStore(tmp_path)
+    minute = 60_000_000
+    names = [f"{number:x}.example.org" for number in range(200)]
+    once = [event(n, time=NOON + n * minute, qname=name) for n, name in enumerate(names)]
+    store.append("one", table(once))
+    store._upkeep.settle(LATER)
+    assert len(pieces(store)) > 6
+    store.append("one", table(event(n, time=NOON + n * minute) for n in range(200, 400)))
+    store._upkeep.settle(LATER)
+    levels = {
+        piece.level
+        for piece in pieces(store)
+        if piece.since < naive(BEGIN) + timedelta(minutes=150)
+    }
+    assert levels == {0}
+    assert {piece.level for piece in pieces(store)} >= {0, 1}, "others are merged all the same"
+    assert_true(store)
+    store.close()
 
 
 def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ class Upkeep:
         self._late: dict[int, float] = {}
         self._new = 0
         self._merging: int | None = None
+        self._apart: set[int] = set()  # pieces that stay as they are: merging saves too little
         self._swept = False
         self._settling = threading.Lock()
         self._wake = threading.Event()
@@ -183,18 +184,23 @@ class Upkeep:
         """Merge some pieces, if there are any to be merged."""
         with self._lock:
             with self._file.writing() as connection:
-                merge = summing.next_merge(connection)
-            self._merging = None if merge is None else merge.number
+                merge = summing.next_merge(connection, self._apart)
+            if merge is None:
+                return False
+            self._merging = merge.number
+        done = False
         try:
-            for part in range(merge.parts if merge is not None else 0):
-                assert merge is not None  # noqa: S101
+            for part in range(merge.parts):
                 with self._lock, self._file.writing() as connection:
                     if self._stop.is_set() or not summing.merge_part(connection, merge, part):
-                        self._swept = False
                         break
+            else:
+                done = True
         finally:
             self._merging = None
-        return merge is not None
+            if not done:  # the parts that are there are to be swept, also after a fault
+                self._swept = False
+        return True
 
     def _run(self) -> None:
         faults = 0
