@@ -289,6 +289,32 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     store.close()
 
 
+def test_others_write_between_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_summing, "TOGETHER", 2)
+    store, numbers, written = DuckDBStore(tmp_path), itertools.count(), threading.Event()
+
+    def write() -> None:
+        number = next(numbers)
+        store.append("two", table([event(number, time=micros(naive(LATER)))]))
+        if number > 5:
+            written.set()
+
+    def other(upkeep: duckdb_upkeep.Upkeep) -> None:
+        assert threading.current_thread() is upkeep._thread
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(60)
+
+    monkeypatch.setattr(duckdb_upkeep.Upkeep, "_make_room", other)
+    days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
+    store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
+    store.begin()
+    assert written.wait(120)
+    store.close()
+
+
 @pytest.fixture
 def going_on() -> threading.Event:
     return threading.Event()

@@ -30,7 +30,7 @@ MOST_LEFT = 0.7
 # So many are looked at to tell.
 SAMPLE_NAMES = 200_000
 # Names that are summed up further in one transaction.
-PART_NAMES = 2_000_000
+PART_NAMES = 1_000_000
 
 TABLES = ("sums_by_time", "sums_by_client", "sums_by_name", "sums_by_asker")
 MINUTES = "SELECT time_bucket(INTERVAL 1 MINUTE, time) AS minute, count(*) FROM events WHERE "

@@ -29,6 +29,8 @@ CALM_SECONDS = 60.0
 LATE_MINUTES = 10
 # After a fault it is tried again so long after, and each time twice as long, up to an hour.
 MOST_PAUSE = 3600.0
+# Between two steps whoever waits to write gets a turn.
+STEP_SECONDS = 0.05
 # Of so many pieces to be made is told how far it is.
 MANY = 20
 MINUTES_OF = "SELECT DISTINCT time_bucket(INTERVAL 1 MINUTE, time) FROM events WHERE {}"
@@ -168,6 +170,7 @@ class Upkeep:
                 self._expect(stretch.until)
                 with self._file.writing() as connection:
                     summing.sum_up(connection, stretch)
+            self._make_room()
         while not self._stop.is_set() and self._merge():
             pass
 
@@ -191,6 +194,7 @@ class Upkeep:
         done = False
         try:
             for part in range(merge.parts):
+                self._make_room()
                 with self._lock, self._file.writing() as connection:
                     if self._stop.is_set() or not summing.merge_part(connection, merge, part):
                         break
@@ -201,6 +205,11 @@ class Upkeep:
             if not done:  # the parts that are there are to be swept, also after a fault
                 self._swept = False
         return True
+
+    def _make_room(self) -> None:
+        """Let others write; called without the lock, which is given to nobody in turn."""
+        if threading.current_thread() is self._thread:
+            self._stop.wait(STEP_SECONDS)
 
     def _run(self) -> None:
         faults = 0
