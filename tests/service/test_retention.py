@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from mlplugin.service.retention import Bounds, Retention
-from mlplugin.store.port import Store
+from mlplugin.store.port import Store, StoreBusyError
 
 
 class Odd:
@@ -29,6 +29,29 @@ class Odd:
 
     def drop_expired(self, _before: datetime, _at: datetime, _who: str) -> int:
         return 0
+
+
+class Busy(Odd):
+    """A store that is always read."""
+
+    def trim(self, _before: datetime | None, _most_bytes: int | None) -> int:
+        raise StoreBusyError("not now")
+
+    def drop_expired(self, _before: datetime, _at: datetime, _who: str) -> int:
+        self.well.set()
+        return 0
+
+
+def test_decisions_expire_in_a_store_that_is_always_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    busy = Busy()
+    retention = Retention(cast(Store, busy), Bounds(), look_seconds=0.01)
+    with caplog.at_level(logging.INFO):
+        retention.start()
+        assert busy.well.wait(30)
+        retention.close()
+    assert not caplog.records
 
 
 def test_it_outlives_every_fault(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import random
 import signal
 import subprocess
@@ -10,16 +12,23 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from mlplugin.cli.main import main
+from mlplugin.model import load
 from mlplugin.service.batch import LATEST_TIME
+from mlplugin.service.service import assemble
 from mlplugin.store import duckdb_summing, duckdb_upkeep, schema
-from mlplugin.store.duckdb_pieces import leaves
+from mlplugin.store.duckdb_file import DuckDBFile
+from mlplugin.store.duckdb_pieces import leaves, read
+from mlplugin.store.duckdb_query import naive
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
-from mlplugin.store.port import Filter
+from mlplugin.store.port import Filter, StoreBusyError, StoreUnavailableError
 from tests.support.events import NOON, event, table
+from tests.support.models import TINY
 from tests.support.pieces import (
     BEGIN,
     DAY,
@@ -37,6 +46,12 @@ from tests.support.pieces import (
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of few events, so that there are many; the thread is not begun by itself."""
     made_small(monkeypatch)
+    monkeypatch.setattr(duckdb_upkeep, "now", lambda: LATER)
+
+
+def micros(moment: datetime) -> int:
+    """A column's time as events have it."""
+    return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
 @pytest.fixture
@@ -89,12 +104,89 @@ def test_the_end_is_left_where_events_still_come(
     assert_true(filled)
 
 
+def test_late_events_hold_up_only_where_they_fall(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch with one of 1970 and one of just now says nothing of all that lies between."""
+    before = leaves(pieces(filled))
+    filled.append("two", table([event(0, time=micros(before[3].since))]))
+    assert before[3] not in pieces(filled)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    filled._upkeep._late.clear()
+    for number in range(1, 41, 2):
+        ends = [event(number, time=0), event(number + 1, time=micros(before[-1].since))]
+        filled.append("two", table(ends))
+    assert len(filled._upkeep._late) == 1
+    filled._upkeep.settle(LATER)
+    after = leaves(pieces(filled))
+    assert [one[2:] for one in after] == [one[2:] for one in before[:-1]]
+    assert_true(filled)
+
+
+def test_a_clock_that_ran_ahead(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece that reaches into the future does not hold up what comes in the meantime."""
+    filled.append("one", table(some(random.Random(2), range(300, 400), 300 * DAY, DAY)))
+    filled._upkeep.settle(LATER)
+    assert leaves(pieces(filled))[-1].since > BEGIN.replace(tzinfo=None) + timedelta(days=300)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 3600.0)
+    for day in range(5, 8):
+        today = BEGIN + timedelta(days=day)
+        monkeypatch.setattr(duckdb_upkeep, "now", lambda today=today: today)
+        numbers = range(day * 100, day * 100 + 100)
+        filled.append("two", table(some(random.Random(day), numbers, day * DAY - 60, 120)))
+        filled._upkeep.settle()
+        ends = [one.until for one in leaves(pieces(filled)) if one.until <= naive(today)]
+        yesterday = naive(today) - timedelta(days=1, minutes=2)
+        assert day == 5 or ends[-1] > yesterday
+        assert not filled._upkeep._late
+        assert_true(filled)
+
+
 def test_clocks_that_run_wild(filled: DuckDBStore) -> None:
     ends = [event(n, time=time) for n, time in enumerate((0, LATEST_TIME))]
     filled.append("two", table(ends))
     filled._upkeep.settle(LATER)
     assert len(leaves(pieces(filled))) > 5
     assert_true(filled)
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DuckDBStore]:
+    """A store that failed right after it had summed a piece up, before anything was noted."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    writing = DuckDBFile.writing
+
+    @contextlib.contextmanager
+    def failing(file: DuckDBFile) -> Iterator[duckdb.DuckDBPyConnection]:
+        with writing(file) as connection:
+            yield connection
+            made = bool(read(connection))
+        if made:
+            raise StoreUnavailableError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBFile, "writing", failing)
+        with pytest.raises(StoreUnavailableError):
+            store._upkeep.settle(LATER)
+    assert len(pieces(store)) == 1
+    yield store
+    store.close()
+
+
+def test_a_late_event_after_a_fault(faulty: DuckDBStore) -> None:
+    (made,) = pieces(faulty)
+    when = int((made.since - BEGIN.replace(tzinfo=None)).total_seconds())
+    faulty.append("two", table(some(random.Random(2), range(1000, 1001), when, 60)))
+    assert_true(faulty)
+    assert pieces(faulty) == []
+
+
+def test_retention_after_a_fault(faulty: DuckDBStore) -> None:
+    (made,) = pieces(faulty)
+    assert faulty.trim(made.since.replace(tzinfo=UTC) + timedelta(hours=1), None)
+    assert_true(faulty)
+    assert pieces(faulty) == []
 
 
 def test_what_was_taken_back_is_swept(filled: DuckDBStore) -> None:
@@ -113,7 +205,7 @@ def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.Mo
     """A piece below goes between two parts: the rest of the merge is given up and swept."""
     with filled._file.writing() as connection:
         connection.execute("DELETE FROM pieces WHERE level > 0")
-        merge = duckdb_summing.next_merge(connection)
+        merge = duckdb_summing.next_merge(connection, set())
         assert merge is not None
         assert merge.parts > 1
         assert duckdb_summing.merge_part(connection, merge, 0)
@@ -124,6 +216,52 @@ def test_a_merge_that_was_broken_off(filled: DuckDBStore, monkeypatch: pytest.Mo
     filled._upkeep.settle(LATER)
     assert all(piece.id != merge.number for piece in pieces(filled))
     assert_true(filled)
+
+
+def test_a_merge_that_failed_is_swept(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled._file.writing() as connection:
+        connection.execute("DELETE FROM pieces WHERE level > 0")
+    filled._upkeep._swept = False
+    part_of = duckdb_summing.merge_part
+
+    def failing(connection: Any, merge: duckdb_summing.Merge, part: int) -> bool:
+        if part:
+            raise StoreUnavailableError("no more")
+        return part_of(connection, merge, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duckdb_summing, "merge_part", failing)
+        with pytest.raises(StoreUnavailableError):
+            filled._upkeep.settle(LATER)
+    filled._upkeep.settle(LATER)
+    with filled._file.reading() as connection:
+        assert summed(connection) == {piece.id for piece in read(connection)}
+
+
+def summed(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    return {one for (one,) in connection.execute("SELECT piece FROM sums_by_name").fetchall()}
+
+
+def test_names_that_are_never_the_same_stay_apart(tmp_path: Path) -> None:
+    """Each level would take as much space again."""
+    store = DuckDBStore(tmp_path)
+    minute = 60_000_000
+    names = [f"{number:x}.example.org" for number in range(200)]
+    once = [event(n, time=NOON + n * minute, qname=name) for n, name in enumerate(names)]
+    store.append("one", table(once))
+    store._upkeep.settle(LATER)
+    assert len(pieces(store)) > 6
+    store.append("one", table(event(n, time=NOON + n * minute) for n in range(200, 400)))
+    store._upkeep.settle(LATER)
+    levels = {
+        piece.level
+        for piece in pieces(store)
+        if piece.since < naive(BEGIN) + timedelta(minutes=150)
+    }
+    assert levels == {0}
+    assert {piece.level for piece in pieces(store)} >= {0, 1}, "others are merged all the same"
+    assert_true(store)
+    store.close()
 
 
 def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +278,7 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(duckdb_upkeep.Upkeep, "_merge", merged)
     store = DuckDBStore(tmp_path)
+    store.begin()
     days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
     store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
     assert done.wait(60)
@@ -148,6 +287,113 @@ def test_a_thread_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(pieces(store)) > 5
     assert_true(store)
     store.close()
+
+
+def test_others_write_between_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_summing, "TOGETHER", 2)
+    store, numbers, written = DuckDBStore(tmp_path), itertools.count(), threading.Event()
+
+    def write() -> None:
+        number = next(numbers)
+        store.append("two", table([event(number, time=micros(naive(LATER)))]))
+        if number > 5:
+            written.set()
+
+    def other(upkeep: duckdb_upkeep.Upkeep) -> None:
+        assert threading.current_thread() is upkeep._thread
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(60)
+
+    monkeypatch.setattr(duckdb_upkeep.Upkeep, "_make_room", other)
+    days_ago = int((datetime.now(UTC) - BEGIN).total_seconds()) - 4 * DAY
+    store.append("one", table(some(random.Random(1), range(300), days_ago, 3 * DAY)))
+    store.begin()
+    assert written.wait(120)
+    store.close()
+
+
+@pytest.fixture
+def going_on() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch, going_on: threading.Event) -> Iterator[threading.Event]:
+    """Set when somebody looks what is to be summed up: who does so stays there, and reads."""
+    looked = threading.Event()
+
+    def plan(*_: object) -> list[duckdb_summing.Stretch]:
+        looked.set()
+        going_on.wait(60)
+        return []
+
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_summing, "plan", plan)
+    yield looked
+    going_on.set()
+
+
+def test_who_is_no_service_does_not_sum_up(tmp_path: Path, stuck: threading.Event) -> None:
+    """Readers hold retention up."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store.close()
+    assert main(["store", "prune", "--data", str(tmp_path), "--to-bytes", "1KB"]) == 0
+    assert not stuck.is_set()
+    store = DuckDBStore(tmp_path)
+    assert store.size().rows == 0
+    store.close()
+
+
+def test_a_service_sums_up(
+    tmp_path: Path, stuck: threading.Event, going_on: threading.Event
+) -> None:
+    """Meanwhile retention says that it cannot tell, not that nothing is to be done."""
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    assert not stuck.is_set()
+    service = assemble(store, load(TINY))
+    assert stuck.wait(60)
+    with pytest.raises(StoreBusyError, match="being read"):
+        store.trim(None, 0)
+    going_on.set()
+    service.close()
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailableError("full"), KeyError("odd")])
+def test_a_fault_is_followed_by_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Also where nothing is appended any more."""
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.01)
+    well, tries, settle = threading.Event(), itertools.count(), duckdb_upkeep.Upkeep.settle
+
+    def settled(upkeep: duckdb_upkeep.Upkeep) -> None:
+        if next(tries) < 3:
+            raise fault
+        settle(upkeep)
+        well.set()
+
+    monkeypatch.setattr(duckdb_upkeep.Upkeep, "settle", settled)
+    store = DuckDBStore(tmp_path)
+    store.append("one", table(some(random.Random(1), range(300), 0, 3 * DAY)))
+    store.begin()
+    assert well.wait(60)
+    store.close()
+
+
+def test_how_long_nothing_is_done(filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 60.0)
+    pause = filled._upkeep._pause
+    assert [pause(faults) for faults in (0, 1, 2, 5, 2000)] == [None, 60, 120, 960, 3600]
+    filled._upkeep._swept = False  # as a merge that was broken off leaves it
+    assert pause(0) == 60
 
 
 # Older files, and a process that is killed

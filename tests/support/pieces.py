@@ -36,6 +36,7 @@ def made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_rows, "SELDOM", 60)
     monkeypatch.setattr(duckdb_upkeep, "CALM_SECONDS", 0.0)
     monkeypatch.setattr(duckdb_upkeep.Upkeep, "_begin", lambda *_: None)
+    monkeypatch.setattr(duckdb_summing, "MOST_LEFT", 0.9)
 
 
 def some(dice: random.Random, numbers: range, begin: int, seconds: int) -> list[dict[str, Any]]:

@@ -57,6 +57,14 @@ class Retention:
             before = datetime.now(UTC) - timedelta(days=self._bounds.days)
         return self._store.trim(before, self._bounds.most_bytes)
 
+    def _step(self) -> int:
+        """Take one step if it can be taken now; decisions do not wait for it."""
+        try:
+            return self.step()
+        except StoreBusyError as fault:
+            LOG.debug("retention: %s", fault)
+            return 0
+
     def drop_expired(self) -> int:
         """Delete the decisions that expired a day ago or earlier; how many."""
         now = datetime.now(UTC)
@@ -67,13 +75,11 @@ class Retention:
         while not self._stop.wait(pause):
             pause = self._look_seconds
             try:
-                if taken := self.step():
+                if taken := self._step():
                     LOG.info("retention: %d events taken away", taken)
                     pause = STEP_SECONDS
                 elif gone := self.drop_expired():
                     LOG.info("retention: %d expired decisions taken away", gone)
-            except StoreBusyError as fault:
-                LOG.debug("retention: %s", fault)
             except StoreError as fault:
                 LOG.warning("retention: %s", fault)
             except Exception:  # without this thread a disk fills up, and nobody is told

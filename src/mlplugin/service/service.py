@@ -103,6 +103,7 @@ def assemble(
         retraining=Retraining(store, vetting, models, Jobs(registry)),
         retention=Retention(store, bounds or Bounds()),
     )
+    store.begin()
     service.retention.start()
     models.start()
     service.hunting.start()

@@ -43,6 +43,7 @@ from mlplugin.store.port import (
     Position,
     Sensor,
     Size,
+    StoreBusyError,
 )
 from mlplugin.store.sequences import Intervals
 from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
@@ -89,8 +90,6 @@ class DuckDBStore:
             found = connection.execute("SELECT name, id FROM sensors").fetchall()
             self._sensors = dict(found)
         self._upkeep = Upkeep(self._file, self._lock)
-        if not read_only:
-            self._upkeep.start()
 
     # Events
 
@@ -298,8 +297,15 @@ class DuckDBStore:
 
     # Upkeep
 
+    def begin(self) -> None:
+        """Sum up what is there and what comes, by and by."""
+        self._upkeep.begin()
+
     def trim(self, before: datetime | None, most_bytes: int | None) -> int:
-        """Take away one small step of what is too old or too much; events taken, 0 if none."""
+        """Take away one small step of what is too old or too much; events taken, 0 if none.
+
+        Raises StoreBusyError where it is too large and always read.
+        """
         taken = self._trim_age(before) if before is not None else 0
         most = None if taken else most_bytes
         if not taken and (most is None or self.size().bytes <= most):
@@ -310,7 +316,9 @@ class DuckDBStore:
         with self._lock, self._file.quiet(patience) as quiet:
             if not quiet or not self._file.checkpoint():
                 self._patience = min(self._patience * 2, MOST_PATIENCE)
-                return taken
+                if taken:
+                    return taken
+                raise StoreBusyError(f"{self._file.path} is always being read")
             self._patience = PATIENCE
             if most is not None and self.size().bytes > most:
                 taken = self._trim_oldest()

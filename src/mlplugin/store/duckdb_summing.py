@@ -25,8 +25,12 @@ OFTEN = 2000
 # The finest step of the sums by time (seconds); pieces begin and end with minutes.
 SLOT_SECONDS = 600
 MINUTE = timedelta(minutes=1)
+# Names that are different in each piece are as cheap to read apart: so many of them may be left.
+MOST_LEFT = 0.7
+# So many are looked at to tell.
+SAMPLE_NAMES = 200_000
 # Names that are summed up further in one transaction.
-PART_NAMES = 2_000_000
+PART_NAMES = 1_000_000
 
 TABLES = ("sums_by_time", "sums_by_client", "sums_by_name", "sums_by_asker")
 MINUTES = "SELECT time_bucket(INTERVAL 1 MINUTE, time) AS minute, count(*) FROM events WHERE "
@@ -79,6 +83,9 @@ ASKED_FOR = (
     ("false", "qname", "SELECT qname FROM often_names WHERE itself"),
     ("true", "right(qname, domain_length)", "SELECT value FROM often_domains"),
 )
+NAMES = """
+    FROM sums_by_name WHERE piece BETWEEN ? AND ? AND piece IN (SELECT unnest(?::BIGINT[]))
+"""
 MERGED = """
     INSERT INTO sums_by_name
     SELECT ?, qname, domain_length, sum(n), sum(flagged)
@@ -103,20 +110,22 @@ def plan(
     Args:
         connection: reads.
         horizon: nothing that is later.
-        avoided: no gap before a piece that has some of these ranges, and nothing behind their
-            beginning.
+        avoided: of a gap that has some of these ranges, nothing behind their beginning.
     """
     below = leaves(read(connection))
     found: list[Stretch] = []
     for gap in gaps((None, None), below):
         since, until = gap
-        met = [one for one in avoided if _meet(gap, one)]
-        if until is not None and met:
+        begins = [one[0] for one in avoided if one[0] is not None and _meet(gap, one)]
+        end = min([horizon, *begins])
+        if since is not None and end <= since:
             continue
-        end = min([horizon, *(one[0] for one in met if one[0] is not None)])
-        text, parameters = within([gap])
+        # A gap that goes on behind the end is left open, also where a piece lies in the future,
+        # made while a clock ran ahead.
+        closed = None if until is None or until > end else until
+        text, parameters = within([(since, closed or end)])
         minutes = connection.execute(f"{MINUTES}{text} GROUP BY 1 ORDER BY 1", parameters)
-        found += _cut(minutes.fetchall(), since, until, end)
+        found += _cut(minutes.fetchall(), since, closed, end)
     return found
 
 
@@ -180,9 +189,16 @@ class Merge(NamedTuple):
     parts: int
 
 
-def next_merge(connection: duckdb.DuckDBPyConnection) -> Merge | None:
-    """Choose pieces to be merged; None if there are none."""
+def next_merge(connection: duckdb.DuckDBPyConnection, apart: set[int]) -> Merge | None:
+    """Choose pieces to be merged; None if there are none.
+
+    Args:
+        connection: writes.
+        apart: numbers of pieces that are not to be merged; those whose names are mostly different
+            are added.
+    """
     pieces = read(connection)
+    apart &= {piece.id for piece in pieces}
     for level in range(max((piece.level for piece in pieces), default=-1) + 1):
         above = [piece for piece in pieces if piece.level == level + 1]
         run: list[Piece] = []
@@ -190,20 +206,29 @@ def next_merge(connection: duckdb.DuckDBPyConnection) -> Merge | None:
             if piece.level != level:
                 continue
             beside = not run or run[-1].until == piece.since
-            taken = any(piece.inside((one.since, one.until)) for one in above)
+            taken = piece.id in apart or any(piece.inside((one.since, one.until)) for one in above)
             run = [] if taken else [*(run if beside else ()), piece]
-            if len(run) == TOGETHER:
-                return _merge(connection, run)
+            if len(run) < TOGETHER:
+                continue
+            if (merge := _merge(connection, run)) is not None:
+                return merge
+            apart.update(one.id for one in run)
+            run = []
     return None
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, run: Sequence[Piece]) -> Merge:
-    (number,) = _row(connection, "SELECT nextval('piece_ids')")
-    (names,) = _row(
-        connection,
-        "SELECT count(*) FROM sums_by_name WHERE piece IN (SELECT unnest(?::BIGINT[]))",
-        [piece.id for piece in run],
+def _merge(connection: duckdb.DuckDBPyConnection, run: Sequence[Piece]) -> Merge | None:
+    """Say how these become one; None where that is not worth its space."""
+    numbers = [piece.id for piece in run]
+    bounds = [min(numbers), max(numbers), numbers]
+    (names,) = _row(connection, f"SELECT count(*) {NAMES}", *bounds)
+    some = f"{NAMES} AND (hash(qname) >> 32) % {1 + names // SAMPLE_NAMES} = 0"
+    before, after = _row(
+        connection, f"SELECT count(*), count(DISTINCT (qname, domain_length)) {some}", *bounds
     )
+    if after > MOST_LEFT * before:
+        return None
+    (number,) = _row(connection, "SELECT nextval('piece_ids')")
     return Merge(number, run, 1 + names // PART_NAMES)
 
 

@@ -20,11 +20,17 @@ from mlplugin.store.duckdb_query import moment, naive
 from mlplugin.store.sequences import Numbers
 
 LOG = logging.getLogger(__name__)
+EPOCH = naive(datetime.fromtimestamp(0, UTC))
 MINUTE_MICROSECONDS = 60_000_000
 # A piece ends so long before the newest event: until then some are still on their way.
 ON_THE_WAY = timedelta(minutes=2)
-# Where late events came in the last so many seconds, more are waited for.
+# Where late events came in the last so many seconds, more are waited for: in such stretches.
 CALM_SECONDS = 60.0
+LATE_MINUTES = 10
+# After a fault it is tried again so long after, and each time twice as long, up to an hour.
+MOST_PAUSE = 3600.0
+# Between two steps whoever waits to write gets a turn.
+STEP_SECONDS = 0.05
 # Of so many pieces to be made is told how far it is.
 MANY = 20
 MINUTES_OF = "SELECT DISTINCT time_bucket(INTERVAL 1 MINUTE, time) FROM events WHERE {}"
@@ -37,7 +43,7 @@ class Upkeep:
     """
 
     def __init__(self, file: DuckDBFile, lock: threading.RLock) -> None:
-        """Keep a file; nothing is done before `start`.
+        """Keep the sums true that are there; new ones are made on `settle`, or after `begin`.
 
         Args:
             file: what is kept.
@@ -45,28 +51,36 @@ class Upkeep:
         """
         self._file = file
         self._lock = lock
-        self._front: int | None = None  # events before it (microseconds) may belong to a piece
-        self._late: list[tuple[Range, float]] = []
+        # Events before it (microseconds) may belong to a piece: none does behind it.
+        self._front = 0
+        # Where late events fell (numbers of stretches of time), and when they last came.
+        self._late: dict[int, float] = {}
         self._new = 0
         self._merging: int | None = None
+        self._apart: set[int] = set()  # pieces that stay as they are: merging saves too little
         self._swept = False
         self._settling = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._begun = False
         self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Look at what is there, and begin if there is enough to do."""
         with self._file.reading() as connection:
             self._see(connection)
+
+    def begin(self) -> None:
+        """From now on sum up by and by, in a thread that is there when there is enough to do."""
+        self._begun = True
+        with self._file.reading() as connection:
             found = connection.execute("SELECT count(*) FROM events").fetchone()
         self.appended(found[0] if found else 0)
 
     def _see(self, connection: duckdb.DuckDBPyConnection) -> None:
-        below = leaves(read(connection))
-        if below:
-            end = below[-1].until.replace(tzinfo=UTC).timestamp()
-            self._front = max(self._front or 0, int(end) * 1_000_000)
+        for piece in leaves(read(connection))[-1:]:
+            self._expect(piece.until)
+
+    def _expect(self, until: datetime) -> None:
+        """Look for what is late up to there."""
+        self._front = max(self._front, _minute(until) * MINUTE_MICROSECONDS)
 
     def close(self) -> None:
         """End, after the step that is under way."""
@@ -79,14 +93,19 @@ class Upkeep:
 
     def added(self, connection: duckdb.DuckDBPyConnection, times: Numbers) -> None:
         """Take back what is not true any more with events of these times (microseconds)."""
-        if self._front is None or not len(times) or int(times.min()) >= self._front:
+        if not len(times) or int(times.min()) >= self._front:
             return
         minutes = np.unique(times[times < self._front] // MINUTE_MICROSECONDS)
         moments = [naive(moment(int(minute) * MINUTE_MICROSECONDS)) for minute in minutes]
-        now = time.monotonic()
-        self._late = [one for one in self._late if now - one[1] < CALM_SECONDS]
-        self._late.append(((moments[0], moments[-1] + summing.MINUTE), now))
-        if summing.take_back(connection, read(connection), moments):
+        there = read(connection)
+        if not there:
+            return
+        # Nothing is late that is as young as usual, though a piece may lie in the future, made
+        # while a clock ran ahead; what is older than all pieces holds none of them up.
+        bounds = _minute(there[0].since), _minute(naive(now()) - ON_THE_WAY)
+        late = minutes[(minutes >= bounds[0]) & (minutes < bounds[1])] // LATE_MINUTES
+        self._late |= dict.fromkeys(np.unique(late).tolist(), time.monotonic())
+        if summing.take_back(connection, there, moments):
             self._swept = False
             self._begin()
 
@@ -94,22 +113,24 @@ class Upkeep:
         self, connection: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]
     ) -> None:
         """Take back what is not true any more without the events of a condition."""
-        if self._front is None:
+        there = read(connection)
+        if not there:
             return
         found = connection.execute(MINUTES_OF.format(condition), list(parameters)).fetchall()
-        if summing.take_back(connection, read(connection), [minute for (minute,) in found]):
+        if summing.take_back(connection, there, [minute for (minute,) in found]):
             summing.sweep(connection, self._merging)
 
     def appended(self, count: int) -> None:
         """Note that so many events are there that were not; they are looked at by and by."""
         self._new += count
-        if self._new < summing.PIECE_EVENTS // 2 or self._stop.is_set():
-            return
-        self._new = 0
-        self._begin()
+        if self._new >= summing.PIECE_EVENTS // 2 and not self._stop.is_set():
+            self._new = 0
+            self._begin()
 
     def _begin(self) -> None:
         """Have the thread look, and start it if it is not there yet."""
+        if not self._begun:
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="sums", daemon=True)
             self._thread.start()
@@ -128,13 +149,14 @@ class Upkeep:
 
     def _settle(self, horizon: datetime | None) -> None:
         if not self._swept:
-            with self._lock, self._file.writing() as connection:
-                summing.sweep(connection)
+            with self._lock:
+                with self._file.writing() as connection:
+                    summing.sweep(connection)
                 self._swept = True
+        avoided = self._avoided()
         with self._file.reading() as connection:
-            self._see(connection)
             end = _horizon(connection) if horizon is None else naive(horizon)
-            stretches = [] if end is None else summing.plan(connection, end, self._avoided())
+            stretches = [] if end is None else summing.plan(connection, end, avoided)
         for place, stretch in enumerate(stretches):
             if self._stop.is_set():
                 return
@@ -144,47 +166,82 @@ class Upkeep:
                     place, len(stretches), stretch.since,
                 )  # fmt: skip
             with self._lock:
+                # Before it is there: whatever fails, nothing late is overlooked.
+                self._expect(stretch.until)
                 with self._file.writing() as connection:
                     summing.sum_up(connection, stretch)
-                with self._file.reading() as connection:
-                    self._see(connection)
+            self._make_room()
         while not self._stop.is_set() and self._merge():
             pass
 
     def _avoided(self) -> list[Range]:
-        now = time.monotonic()
-        return [within for within, at in self._late if now - at < CALM_SECONDS]
+        """Where late events still come; where none did for long is forgotten."""
+        calm = time.monotonic() - CALM_SECONDS
+        with self._lock:
+            self._late = {number: at for number, at in self._late.items() if at > calm}
+            numbers = sorted(self._late)
+        wide = LATE_MINUTES * summing.MINUTE
+        return [(begin, begin + wide) for begin in (EPOCH + number * wide for number in numbers)]
 
     def _merge(self) -> bool:
         """Merge some pieces, if there are any to be merged."""
         with self._lock:
             with self._file.writing() as connection:
-                merge = summing.next_merge(connection)
-            self._merging = None if merge is None else merge.number
+                merge = summing.next_merge(connection, self._apart)
+            if merge is None:
+                return False
+            self._merging = merge.number
+        done = False
         try:
-            for part in range(merge.parts if merge is not None else 0):
-                assert merge is not None  # noqa: S101
+            for part in range(merge.parts):
+                self._make_room()
                 with self._lock, self._file.writing() as connection:
                     if self._stop.is_set() or not summing.merge_part(connection, merge, part):
-                        self._swept = False
                         break
+            else:
+                done = True
         finally:
             self._merging = None
-        return merge is not None
+            if not done:  # the parts that are there are to be swept, also after a fault
+                self._swept = False
+        return True
+
+    def _make_room(self) -> None:
+        """Let others write; called without the lock, which is given to nobody in turn."""
+        if threading.current_thread() is self._thread:
+            self._stop.wait(STEP_SECONDS)
 
     def _run(self) -> None:
+        faults = 0
         while not self._stop.is_set():
-            self._wake.wait(CALM_SECONDS if self._late else None)
+            self._wake.wait(self._pause(faults))
             self._wake.clear()
             try:
                 if not self._stop.is_set():
                     self.settle()
-                    with self._lock:
-                        self._late = self._late if self._avoided() else []
+                    faults = 0
             except StoreError as fault:
+                faults += 1
                 LOG.warning("the history is not summed up, and will be later: %s", fault)
             except Exception:  # without it every question only takes longer
+                faults += 1
                 LOG.exception("the history is not summed up, and will be later")
+
+    def _pause(self, faults: int) -> float | None:
+        """How long nothing is to be done if nobody asks, after so many faults; None for ever."""
+        if faults:
+            return float(min(CALM_SECONDS * 2 ** min(faults - 1, 10), MOST_PAUSE))
+        return CALM_SECONDS if self._late or not self._swept else None
+
+
+def now() -> datetime:
+    """What the clock says."""
+    return datetime.now(UTC)
+
+
+def _minute(moment: datetime) -> int:
+    """The number of a column's minute since 1970."""
+    return (moment - EPOCH) // summing.MINUTE
 
 
 def _horizon(connection: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -192,5 +249,5 @@ def _horizon(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     found = connection.execute("SELECT max(time) FROM events").fetchone()
     if found is None or found[0] is None:
         return None
-    newest: datetime = min(found[0], naive(datetime.now(UTC)))
+    newest: datetime = min(found[0], naive(now()))
     return newest - ON_THE_WAY

@@ -350,10 +350,15 @@ class Store(Protocol):
         """Give the latest entries of the record of decisions, newest first."""
         ...
 
+    def begin(self) -> None:
+        """Begin what makes answers quicker by and by; for a service, which stays for long."""
+        ...
+
     def trim(self, before: datetime | None, most_bytes: int | None) -> int:
         """Take away one small step of what is too old or too much; events taken, 0 if none.
 
         A store may take away whole days (UTC) only: an event stays until its day is too old.
+        Raises StoreBusyError where a step is due and cannot be taken now.
         """
         ...
 

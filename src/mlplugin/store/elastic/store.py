@@ -357,6 +357,9 @@ class ElasticStore:
 
     # Upkeep
 
+    def begin(self) -> None:
+        """Nothing: a cluster looks after itself."""
+
     @_shaped
     def trim(self, before: datetime | None, most_bytes: int | None) -> int:
         """Take away the oldest index that is over or too much; its events, 0 if none."""
