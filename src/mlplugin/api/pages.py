@@ -18,7 +18,7 @@ from flask import Flask, Response, make_response, request, send_from_directory
 from mlplugin import dashboard
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
-from mlplugin.api.server import BEGINNING
+from mlplugin.api.server import BEGINNING, ENDING
 from mlplugin.service.service import Service
 
 ASSETS = Path(dashboard.__file__).with_name("assets")
@@ -55,6 +55,7 @@ class Pages:
         self._room = room
         self._lock = threading.Lock()
         self._application: Application | None = None
+        self._end: Callable[[], None] = lambda: None
 
     def answer(self, **_path: str) -> Response:
         """Let the dashboard answer the request."""
@@ -95,8 +96,14 @@ class Pages:
             if self._application is None:
                 from mlplugin.dashboard.app import create  # noqa: PLC0415 - see above
 
-                self._application = create(self._service).server
+                server = create(self._service).server
+                self._application, self._end = server, server.extensions[ENDING]
             return self._application
+
+    def end(self) -> None:
+        """Begin no page any more: what is abandoned is not to hold the end of the process."""
+        with self._lock:
+            self._end()
 
 
 def _asset(path: str) -> Response:

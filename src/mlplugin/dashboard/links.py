@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from urllib.parse import parse_qsl, quote, urlencode
 
+from mlplugin.errors import UsageError
 from mlplugin.service.history import Asked
 
 # What an address may say of the history, in the order in which it is written.
@@ -14,6 +15,8 @@ RANGE = ("since", "until")
 DEFAULT_SINCE = "24h"
 # What stands for "the whole history" in an address: no `since` there means the default.
 ALL = "all"
+# So many parameters at most are read.
+MOST_SAID = 50
 # Path segments that a browser takes away.
 DOTS = frozenset({".", ".."})
 
@@ -64,8 +67,14 @@ def address(path: str, asked: Mapping[str, str | None]) -> str:
 
 
 def read(search: str | None) -> dict[str, str]:
-    """Read the query part of an address; of what is said twice the last counts."""
-    return dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=50))
+    """Read the query part of an address; of what is said twice the last counts.
+
+    Raises UsageError where it says too much.
+    """
+    try:
+        return dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=MOST_SAID))
+    except ValueError:
+        raise UsageError(f"an address says more than {MOST_SAID} things") from None
 
 
 def filter_of(query: Mapping[str, str]) -> dict[str, str]:
