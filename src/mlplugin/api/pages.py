@@ -10,19 +10,17 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, make_response, request, send_from_directory
 
-from mlplugin import dashboard
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
 from mlplugin.api.server import BEGINNING, ENDING
+from mlplugin.dashboard.fingerprints import ASSETS, MARK, fingerprint
 from mlplugin.service.service import Service
 
-ASSETS = Path(dashboard.__file__).with_name("assets")
-# Assets are asked for with the time of their last change: one that changes has another address.
+# Assets are asked for by what is in them: one that changes has another address.
 ASSETS_SECONDS = 31_536_000
 # Texts of so many bytes or more are compressed, at the level that costs the least.
 TEXTS = frozenset({
@@ -107,7 +105,8 @@ class Pages:
 
 
 def _asset(path: str) -> Response:
-    named = "m" in request.args
+    # another one is not to be kept for a year as what the address says
+    named = MARK in request.args and request.args[MARK] == fingerprint(path)
     answer = send_from_directory(ASSETS, path, max_age=ASSETS_SECONDS if named else 0)
     if named:
         answer.cache_control.immutable = True

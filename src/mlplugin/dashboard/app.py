@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from html import escape
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +17,7 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc
 from dash import html as live
 
 from mlplugin.dashboard import html, links
+from mlplugin.dashboard.fingerprints import ASSETS, MARK, fingerprint
 from mlplugin.dashboard.first import Build, First, Handed
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.pages import client, domain, learning, model, overview, queries, vetting
@@ -27,7 +27,6 @@ from mlplugin.dashboard.parts.text import plain
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.service import Service
 
-ASSETS = Path(__file__).with_name("assets")
 MOST_BODY_BYTES = 1 << 20
 SUITES = "/_dash-component-suites/"
 MOST_PACKED = 64
@@ -70,6 +69,8 @@ ENTRY = '<div id="react-entry-point" hidden></div>'
 PLACES = re.compile(r"\{(first|nonce|at once|shell|title|page)\}")
 # What Dash brings for browsers of long ago, and its own tables, of which there are none here.
 UNUSED = re.compile(r'<script src="[^"]*/(?:polyfill@|dash_table/)[^"]*"></script>')
+# An asset with the time of its last change, as Dash writes it.
+LISTED = re.compile(r"/assets/([\w.-]+)\?m=[\d.]+")
 SCRIPT = re.compile(r"<script(?= src=)")
 
 
@@ -90,7 +91,8 @@ class _Page(Dash):
         title, shown = self.page()
         parts["title"], parts["app_entry"] = "{title}", ENTRY
         # a script of a type that no browser knows is not fetched: `start.js` does it
-        parts["scripts"] = UNUSED.sub("", parts["scripts"])
+        parts["css"] = self._addressed(parts["css"])
+        parts["scripts"] = UNUSED.sub("", self._addressed(parts["scripts"]))
         parts["scripts"] = SCRIPT.sub('<script class="later" type="text/plain"', parts["scripts"])
         parts["renderer"] = '<script id="_dash-renderer" type="text/plain"></script>'
         page: str = super().interpolate_index(**parts)
@@ -107,7 +109,11 @@ class _Page(Dash):
     def _address(self, asset: str) -> str:
         """Give the address of an asset as it is now: another one has another address."""
         found: str = self.get_asset_url(asset)
-        return f"{found}?m={(ASSETS / asset).stat().st_mtime_ns}"
+        return f"{found}?{MARK}={fingerprint(asset)}"
+
+    def _addressed(self, listed: str) -> str:
+        """Write the assets that Dash lists as the others; it names the time of a change alone."""
+        return LISTED.sub(lambda found: self._address(found[1]), listed)
 
     def policy(self) -> str:
         """Give the policy for the page: nothing from elsewhere, and nothing that is not ours.
