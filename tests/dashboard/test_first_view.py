@@ -105,6 +105,19 @@ def test_links_work_before_dash_is_there(site: Site, browser: Browser) -> None:
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "title"), [("https://example.com/x", "example.com"), ("192.0.2.1", "192.0.2.1")]
+)
+def test_the_search_of_the_bar_needs_no_script(
+    wanted: str, title: str, site: Site, browser: Browser
+) -> None:
+    page = bare(browser, site, "/vetting")
+    page.get_by_role("searchbox").first.fill(wanted)
+    page.get_by_role("searchbox").first.press("Enter")
+    expect(page).to_have_title(f"{title} · mlplugin")
+    page.context.close()
+
+
 def test_what_was_written_before_dash_was_there_stays(site: Site, browser: Browser) -> None:
     page = browser.new_page()
     held: list[Route] = []

@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, make_response, request, send_from_directory
+from flask import Flask, Response, make_response, redirect, request, send_from_directory
 
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
 from mlplugin.api.server import BEGINNING, ENDING
+from mlplugin.dashboard import links
 from mlplugin.dashboard.fingerprints import ASSETS, MARK, fingerprint
 from mlplugin.service.service import Service
 
@@ -77,6 +78,7 @@ class Pages:
         for number, (path, method) in enumerate(PATHS):
             app.add_url_rule(path, f"pages.{number}", self.answer, methods=[method])
         app.add_url_rule("/assets/<path:path>", "pages.assets", _asset)
+        app.add_url_rule(links.GO, "pages.go", _go)
         app.register_error_handler(404, self._missing)
         app.extensions[BEGINNING] = self._made
 
@@ -102,6 +104,11 @@ class Pages:
         """Begin no page any more: what is abandoned is not to hold the end of the process."""
         with self._lock:
             self._end()
+
+
+def _go() -> Response:
+    """Lead on to what somebody looks for, without a script."""
+    return make_response(redirect(links.to_sought(request.args.get(links.SOUGHT, "")), 303))
 
 
 def _asset(path: str) -> Response:

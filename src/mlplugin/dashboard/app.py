@@ -229,10 +229,11 @@ def _bar() -> list[Element]:
     search = html.Form(
         [
             html.Label("Go to a name or a client", htmlFor="go", className="unseen"),
-            html.Input(id="go", name="go", type="search", placeholder="Name or client…",
+            html.Input(id="go", name=links.SOUGHT, type="search", placeholder="Name or client…",
                       autoComplete="off", spellCheck="false", className="box"),
         ],
         id="go-form",
+        action=links.GO,  # where there is no script, which knows the way itself
         role="search",
     )  # fmt: skip
     return [

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from mlplugin.errors import UsageError
 from mlplugin.service.history import Asked
+from mlplugin.service.overrides import parse_client
 
 # What an address may say of the history, in the order in which it is written.
 FILTERS = tuple(field.name for field in fields(Asked))
 RANGE = ("since", "until")
+# Where the form in the bar leads without scripts, and what it says there.
+GO, SOUGHT = "/go", "go"
 DEFAULT_SINCE = "24h"
 # What stands for "the whole history" in an address: no `since` there means the default.
 ALL = "all"
@@ -41,6 +46,29 @@ def to_domain(name: str, **asked: str | None) -> str:
 def to_client(ip: str, **asked: str | None) -> str:
     """Give the address of a client's page."""
     return address(f"/client/{quote(ip, safe=':')}", asked)
+
+
+def to_sought(wanted: str) -> str:
+    """Give the address of what somebody looks for: a client, a subnet, a name, many names.
+
+    What is pasted is often a URL, or a host with a port: its host is meant.
+    """
+    text = wanted.strip()
+    if not text:
+        return to_overview()
+    host = text
+    if "://" in text:
+        with contextlib.suppress(ValueError):
+            host = urlsplit(text).hostname or text
+    elif re.fullmatch(r"[^\s:/\\]+:\d+", text):
+        host = text.partition(":")[0]
+    try:
+        network = parse_client(host)
+    except UsageError:
+        return to_queries(qname=host) if "*" in host else to_domain(host)
+    if network.prefixlen == network.max_prefixlen:
+        return to_client(str(network.network_address))
+    return to_queries(client=str(network))
 
 
 def to_model(version: str) -> str:
