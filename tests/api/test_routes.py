@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -519,9 +520,24 @@ def test_texts_are_compressed_for_who_takes_that(filled: Live) -> None:
 def test_assets_are_files_of_theirs_alone(live: Live) -> None:
     answer = live.ask("GET", "/assets/dashboard.css?m=1")
     assert answer.headers["content-type"].startswith("text/css")
-    assert "max-age" in answer.headers["cache-control"]
     assert is_problem(live.ask("GET", "/assets/../app.py"), 404)
     assert is_problem(live.ask("GET", "/assets/%2e%2e/app.py"), 404)
+
+
+def test_only_what_an_address_says_is_kept(live: Live) -> None:
+    page = live.ask("GET", "/").body.decode()
+    listed = re.findall(r'"(/assets/[^"]+[.](?:js|css)[^"]*)"', page)
+    assert len(listed) >= 8
+    for place in listed:
+        answer = live.ask("GET", place)
+        assert "immutable" in answer.headers["cache-control"], place
+        name, said = place.split("?m=")
+        assert said == hashlib.sha256(answer.body).hexdigest()[: len(said)]
+        for other in (name, f"{name}?m=", f"{name}?m=1", f"{place}0"):
+            kept = live.ask("GET", other).headers["cache-control"]
+            assert "immutable" not in kept, other
+            assert "no-cache" in kept, other
+    assert is_problem(live.ask("GET", "/assets/nothing.js?m=None"), 404)
 
 
 def test_what_is_not_there(live: Live) -> None:

@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from mlplugin.api.room import Kind, Room
 from mlplugin.dashboard import html, links
-from mlplugin.dashboard.app import HANDED_SECONDS, Handed
 from tests.dashboard import history
 from tests.dashboard.browser import Watch
 from tests.dashboard.conftest import Open, Site, settled
@@ -106,6 +105,19 @@ def test_links_work_before_dash_is_there(site: Site, browser: Browser) -> None:
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "title"), [("https://example.com/x", "example.com"), ("192.0.2.1", "192.0.2.1")]
+)
+def test_the_search_of_the_bar_needs_no_script(
+    wanted: str, title: str, site: Site, browser: Browser
+) -> None:
+    page = bare(browser, site, "/vetting")
+    page.get_by_role("searchbox").first.fill(wanted)
+    page.get_by_role("searchbox").first.press("Enter")
+    expect(page).to_have_title(f"{title} · mlplugin")
+    page.context.close()
+
+
 def test_what_was_written_before_dash_was_there_stays(site: Site, browser: Browser) -> None:
     page = browser.new_page()
     held: list[Route] = []
@@ -188,17 +200,6 @@ def test_a_name_is_no_part_of_the_page(name: str, site: Site, browser: Browser) 
     assert page.locator("main h1").count() == 1
     assert page.locator("head b").count() == 0
     page.close()
-
-
-def test_a_page_is_handed_over_once_and_soon() -> None:
-    now = 0.0
-    handed = Handed(lambda: now)
-    handed.give("/domain/a%2Fb.example", "since=1h", "a", "page")
-    assert handed.take("/domain/a/b.example", "?since=1h") == ("a", "page")
-    assert handed.take("/domain/a/b.example", "?since=1h") is None
-    handed.give("/", "", "Overview", "page")
-    now += HANDED_SECONDS + 1
-    assert handed.take("/", "") is None
 
 
 def test_html_is_escaped_and_closed() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from mlplugin.dashboard import app
+from mlplugin.dashboard import first
 from mlplugin.service.vetting import Vetting, override_json
 from tests.dashboard import history
 from tests.dashboard.conftest import Open, Site, running, settled
@@ -180,7 +180,7 @@ def test_on_the_page_of_a_name(own: Site, open_page: Open) -> None:
 def test_a_key_works_on_a_page_that_was_filled_later(
     own: Site, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(first, "PATIENCE_SECONDS", 0)
     page = open_page(own, "/vetting")
     queue = names(page)
     page.keyboard.press("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 from flask import Response, request
@@ -87,7 +88,7 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
     pages = Pages(service, room)
     pages.register(app)
     sign_in.register(app, access)
-    app.extensions[ENDING] = service.retraining.jobs.release
+    app.extensions[ENDING] = functools.partial(_end, service, pages)
     for part in (
         operation.routes(service, metrics, app),
         home.routes(service, pages),
@@ -102,6 +103,11 @@ def create_app(service: Service, access: Access | None = None) -> OpenAPI:
     ):
         app.register_api(part)
     return app
+
+
+def _end(service: Service, pages: Pages) -> None:
+    service.retraining.jobs.release()
+    pages.end()
 
 
 def _require_json() -> Response | None:

@@ -10,19 +10,18 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, make_response, request, send_from_directory
+from flask import Flask, Response, make_response, redirect, request, send_from_directory
 
-from mlplugin import dashboard
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
-from mlplugin.api.server import BEGINNING
+from mlplugin.api.server import BEGINNING, ENDING
+from mlplugin.dashboard import links
+from mlplugin.dashboard.fingerprints import ASSETS, MARK, fingerprint
 from mlplugin.service.service import Service
 
-ASSETS = Path(dashboard.__file__).with_name("assets")
-# Assets are asked for with the time of their last change: one that changes has another address.
+# Assets are asked for by what is in them: one that changes has another address.
 ASSETS_SECONDS = 31_536_000
 # Texts of so many bytes or more are compressed, at the level that costs the least.
 TEXTS = frozenset({
@@ -55,6 +54,7 @@ class Pages:
         self._room = room
         self._lock = threading.Lock()
         self._application: Application | None = None
+        self._end: Callable[[], None] = lambda: None
 
     def answer(self, **_path: str) -> Response:
         """Let the dashboard answer the request."""
@@ -78,6 +78,7 @@ class Pages:
         for number, (path, method) in enumerate(PATHS):
             app.add_url_rule(path, f"pages.{number}", self.answer, methods=[method])
         app.add_url_rule("/assets/<path:path>", "pages.assets", _asset)
+        app.add_url_rule(links.GO, "pages.go", _go)
         app.register_error_handler(404, self._missing)
         app.extensions[BEGINNING] = self._made
 
@@ -95,12 +96,24 @@ class Pages:
             if self._application is None:
                 from mlplugin.dashboard.app import create  # noqa: PLC0415 - see above
 
-                self._application = create(self._service).server
+                server = create(self._service).server
+                self._application, self._end = server, server.extensions[ENDING]
             return self._application
+
+    def end(self) -> None:
+        """Begin no page any more: what is abandoned is not to hold the end of the process."""
+        with self._lock:
+            self._end()
+
+
+def _go() -> Response:
+    """Lead on to what somebody looks for, without a script."""
+    return make_response(redirect(links.to_sought(request.args.get(links.SOUGHT, "")), 303))
 
 
 def _asset(path: str) -> Response:
-    named = "m" in request.args
+    # another one is not to be kept for a year as what the address says
+    named = MARK in request.args and request.args[MARK] == fingerprint(path)
     answer = send_from_directory(ASSETS, path, max_age=ASSETS_SECONDS if named else 0)
     if named:
         answer.cache_control.immutable = True

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gzip
 import re
 import secrets
-import threading
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import flask
 from dash import ClientsideFunction, Dash, Input, Output, dcc
 from dash import html as live
 
 from mlplugin.dashboard import html, links
+from mlplugin.dashboard.fingerprints import ASSETS, MARK, fingerprint
+from mlplugin.dashboard.first import Build, First, Handed
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.pages import client, domain, learning, model, overview, queries, vetting
 from mlplugin.dashboard.parts import cards
-from mlplugin.dashboard.parts.faults import told
+from mlplugin.dashboard.parts.faults import told, who
+from mlplugin.dashboard.parts.text import plain
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.service import Service
 
-ASSETS = Path(__file__).with_name("assets")
 MOST_BODY_BYTES = 1 << 20
 SUITES = "/_dash-component-suites/"
 MOST_PACKED = 64
-# Says of a request that much is being counted: its page is filled later.
-BUSY = "mlplugin.busy"
-# So many pages wait for Dash to take them over, and so long.
-MOST_HANDED, HANDED_SECONDS = 32, 10.0
-# What takes longer to count is not waited for: the page says so at once, and is filled later.
-PATIENCE_SECONDS, MOST_BUILDERS = 1.0, 4
+# Where the application says what is called at its end.
+ENDING = "mlplugin.ending"
 PAGES: tuple[ModuleType, ...] = (overview, queries, domain, client, vetting, learning, model)
 NAVIGATION = (
     ("/", "Overview"), ("/queries", "Queries"), ("/vetting", "Vetting"),
@@ -76,6 +69,8 @@ ENTRY = '<div id="react-entry-point" hidden></div>'
 PLACES = re.compile(r"\{(first|nonce|at once|shell|title|page)\}")
 # What Dash brings for browsers of long ago, and its own tables, of which there are none here.
 UNUSED = re.compile(r'<script src="[^"]*/(?:polyfill@|dash_table/)[^"]*"></script>')
+# An asset with the time of its last change, as Dash writes it.
+LISTED = re.compile(r"/assets/([\w.-]+)\?m=[\d.]+")
 SCRIPT = re.compile(r"<script(?= src=)")
 
 
@@ -96,7 +91,8 @@ class _Page(Dash):
         title, shown = self.page()
         parts["title"], parts["app_entry"] = "{title}", ENTRY
         # a script of a type that no browser knows is not fetched: `start.js` does it
-        parts["scripts"] = UNUSED.sub("", parts["scripts"])
+        parts["css"] = self._addressed(parts["css"])
+        parts["scripts"] = UNUSED.sub("", self._addressed(parts["scripts"]))
         parts["scripts"] = SCRIPT.sub('<script class="later" type="text/plain"', parts["scripts"])
         parts["renderer"] = '<script id="_dash-renderer" type="text/plain"></script>'
         page: str = super().interpolate_index(**parts)
@@ -113,7 +109,11 @@ class _Page(Dash):
     def _address(self, asset: str) -> str:
         """Give the address of an asset as it is now: another one has another address."""
         found: str = self.get_asset_url(asset)
-        return f"{found}?m={(ASSETS / asset).stat().st_mtime_ns}"
+        return f"{found}?{MARK}={fingerprint(asset)}"
+
+    def _addressed(self, listed: str) -> str:
+        """Write the assets that Dash lists as the others; it names the time of a change alone."""
+        return LISTED.sub(lambda found: self._address(found[1]), listed)
 
     def policy(self) -> str:
         """Give the policy for the page: nothing from elsewhere, and nothing that is not ours.
@@ -185,10 +185,18 @@ def create(service: Service) -> Dash:
             packed.pack(response)
         return response
 
-    shared, handed = Shared(), Handed()
+    shared = Shared()
+    build = functools.partial(_built, service=service, shared=shared)
+    handed = Handed(service.vetting.current)
     app.layout = _layout
-    app.page = First(service, shared, handed)
-    _register_shell(app, service, shared, handed)
+    app.page = first = First(title_of, build, handed)
+
+    def end() -> None:
+        first.end()
+        shared.end()
+
+    server.extensions[ENDING] = end
+    _register_shell(app, build, handed)
     for page in PAGES:
         page.register(app, service, shared)
     return app
@@ -206,59 +214,11 @@ def _layout() -> Any:
     )
 
 
-class Handed:
-    """What was written into a page is handed over to Dash, which asks for the same right after."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[float, str, Any]] = {}
-
-    def give(self, path: str, search: str, title: str, shown: Any) -> None:
-        """Keep a page until it is taken."""
-        with self._lock:
-            if len(self._kept) >= MOST_HANDED:
-                del self._kept[next(iter(self._kept))]
-            self._kept[unquote(path), search.removeprefix("?")] = (self._clock(), title, shown)
-
-    def take(self, path: str, search: str) -> tuple[str, Any] | None:
-        """Give a page, once, if it is from just now."""
-        with self._lock:
-            found = self._kept.pop((unquote(path), search.removeprefix("?")), None)
-        if found is None or self._clock() - found[0] > HANDED_SECONDS:
-            return None
-        return found[1], found[2]
-
-
-class First:
-    """Writes pages out for browsers that ask for one, as far as that is soon done."""
-
-    def __init__(self, service: Service, shared: Shared, handed: Handed) -> None:
-        self._service, self._shared, self._handed = service, shared, handed
-        self._builders = ThreadPoolExecutor(MOST_BUILDERS, thread_name_prefix="page")
-
-    def __call__(self) -> tuple[str, str]:
-        """Give the title and the HTML of the page that is asked for."""
-        path, search = quote(flask.request.path), flask.request.query_string.decode()
-        title = f"{resolve(path)[0]} · mlplugin"
-        if not flask.request.environ.get(BUSY):
-            building = self._builders.submit(self._build, path, search)
-            with contextlib.suppress(TimeoutError):
-                return title, building.result(PATIENCE_SECONDS)
-        # Dash asks for it again, and gets it as soon as it is counted
-        return title, html.rendered([cards.heading(resolve(path)[0]), cards.waiting()])
-
-    def _build(self, path: str, search: str) -> str:
-        title, found = _built(path, search, self._service, self._shared)
-        self._handed.give(path, search, title, found)
-        return html.rendered(found)
-
-
 def _built(path: str, search: str, service: Service, shared: Shared) -> tuple[str, Any]:
     """Give the title of a page, and what it shows."""
-    title, build = resolve(path)
-    query = links.read(search)
-    found = told(functools.partial(build, query, service, shared))
+    build = resolve(path)[1]
+    title = title_of(path)
+    found = told(lambda: build(links.read(search), service, shared))
     if isinstance(found, Element):  # a fault alone; a page has its own head
         found = [cards.heading(title), found]
     return title, found
@@ -269,10 +229,11 @@ def _bar() -> list[Element]:
     search = html.Form(
         [
             html.Label("Go to a name or a client", htmlFor="go", className="unseen"),
-            html.Input(id="go", name="go", type="search", placeholder="Name or client…",
+            html.Input(id="go", name=links.SOUGHT, type="search", placeholder="Name or client…",
                       autoComplete="off", spellCheck="false", className="box"),
         ],
         id="go-form",
+        action=links.GO,  # where there is no script, which knows the way itself
         role="search",
     )  # fmt: skip
     return [
@@ -305,7 +266,7 @@ def _shell() -> list[Element]:
 SHELL = html.rendered(_shell())
 
 
-def _register_shell(app: Dash, service: Service, shared: Shared, handed: Handed) -> None:
+def _register_shell(app: Dash, build: Build, handed: Handed) -> None:
     @app.callback(
         Output("page", "children"),
         Output("page-title", "data"),
@@ -314,7 +275,7 @@ def _register_shell(app: Dash, service: Service, shared: Shared, handed: Handed)
     )
     def show(pathname: str | None, search: str | None) -> tuple[Any, str]:
         path, query = pathname or "/", search or ""
-        title, found = handed.take(path, query) or _built(path, query, service, shared)
+        title, found = handed.take(who(), path, query) or build(path, query)
         return found, title
 
     app.clientside_callback(
@@ -323,6 +284,11 @@ def _register_shell(app: Dash, service: Service, shared: Shared, handed: Handed)
         Input("page-title", "data"),
         Input("page", "children"),
     )
+
+
+def title_of(pathname: str) -> str:
+    """Give the title of the page that a path means, as it can be shown."""
+    return plain(resolve(pathname)[0])
 
 
 def resolve(pathname: str) -> tuple[str, Callable[[Mapping[str, str], Service, Shared], Any]]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from mlplugin.errors import UsageError
 from mlplugin.service.history import Asked
+from mlplugin.service.overrides import parse_client
 
 # What an address may say of the history, in the order in which it is written.
 FILTERS = tuple(field.name for field in fields(Asked))
 RANGE = ("since", "until")
+# Where the form in the bar leads without scripts, and what it says there.
+GO, SOUGHT = "/go", "go"
 DEFAULT_SINCE = "24h"
 # What stands for "the whole history" in an address: no `since` there means the default.
 ALL = "all"
+# So many parameters at most are read.
+MOST_SAID = 50
 # Path segments that a browser takes away.
 DOTS = frozenset({".", ".."})
 
@@ -40,6 +48,29 @@ def to_client(ip: str, **asked: str | None) -> str:
     return address(f"/client/{quote(ip, safe=':')}", asked)
 
 
+def to_sought(wanted: str) -> str:
+    """Give the address of what somebody looks for: a client, a subnet, a name, many names.
+
+    What is pasted is often a URL, or a host with a port: its host is meant.
+    """
+    text = wanted.strip()
+    if not text:
+        return to_overview()
+    host = text
+    if "://" in text:
+        with contextlib.suppress(ValueError):
+            host = urlsplit(text).hostname or text
+    elif re.fullmatch(r"[^\s:/\\]+:\d+", text):
+        host = text.partition(":")[0]
+    try:
+        network = parse_client(host)
+    except UsageError:
+        return to_queries(qname=host) if "*" in host else to_domain(host)
+    if network.prefixlen == network.max_prefixlen:
+        return to_client(str(network.network_address))
+    return to_queries(client=str(network))
+
+
 def to_model(version: str) -> str:
     """Give the address of a model's page."""
     return address("/model", {"version": version})
@@ -64,8 +95,14 @@ def address(path: str, asked: Mapping[str, str | None]) -> str:
 
 
 def read(search: str | None) -> dict[str, str]:
-    """Read the query part of an address; of what is said twice the last counts."""
-    return dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=50))
+    """Read the query part of an address; of what is said twice the last counts.
+
+    Raises UsageError where it says too much.
+    """
+    try:
+        return dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=MOST_SAID))
+    except ValueError:
+        raise UsageError(f"an address says more than {MOST_SAID} things") from None
 
 
 def filter_of(query: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mlplugin.errors import StoreError
+
 Value = TypeVar("Value")
 
 FRESH_SECONDS = 4.0
@@ -39,6 +41,7 @@ class Shared:
         self._lock = threading.Lock()
         self._kept: dict[Hashable, _Kept] = {}
         self._askers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="asker")
+        self._ended = False
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def get(
@@ -60,8 +63,19 @@ class Shared:
             return value
 
     def begin(self, key: Hashable, ask: Callable[[], Value]) -> Future[Value]:
-        """Ask for what `get` gives, and go on meanwhile."""
-        return self._askers.submit(self.get, key, ask)
+        """Ask for what `get` gives, and go on meanwhile; `cancel` what nobody waits for."""
+        with self._lock:
+            if not self._ended:
+                return self._askers.submit(self.get, key, ask)
+        refused: Future[Value] = Future()
+        refused.set_exception(StoreError("the service is ending"))
+        return refused
+
+    def end(self) -> None:
+        """Begin nothing any more, and drop what has not begun."""
+        with self._lock:
+            self._ended = True
+        self._askers.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self) -> None:
         """Drop what is old, but nothing that is asked just now. The caller holds the lock."""

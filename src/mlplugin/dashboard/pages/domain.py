@@ -228,6 +228,7 @@ def _so_far(alike: Future[dict[str, Any]], query: Mapping[str, str]) -> Any:
     try:
         return rankings.alike(alike.result(ALIKE_SECONDS), links.range_of(query))
     except (TimeoutError, MlpluginError):
+        alike.cancel()  # where it has not begun, it does not for a page that may be gone
         return cards.waiting()
 
 
