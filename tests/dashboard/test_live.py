@@ -36,6 +36,7 @@ def test_the_newest_come_by_themselves(tmp_path: Path, open_page: Open) -> None:
         page.get_by_role("button", name="Resume").click()
         page.wait_for_selector("#live :text('second.example')")
         settled(page)
+        page.close()
 
 
 def test_new_numbers_leave_the_keyboard_and_what_is_open(tmp_path: Path, open_page: Open) -> None:
@@ -53,6 +54,7 @@ def test_new_numbers_leave_the_keyboard_and_what_is_open(tmp_path: Path, open_pa
         settled(page)
         assert page.evaluate("document.activeElement.textContent") == name
         assert page.locator("#overview-chart details").evaluate("one => one.open")
+        page.close()  # which would ask on, of a service that is gone
 
 
 def test_a_row_keeps_the_keyboard_where_others_come_before_it(
@@ -81,6 +83,7 @@ def test_a_row_keeps_the_keyboard_where_others_come_before_it(
             for name in ("third.example", "second.example", "first.example")
         ]
         assert places == sorted(places)
+        page.close()
 
 
 # What is written, and what is written next: whether that is what stands there then, and how
