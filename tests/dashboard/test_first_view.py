@@ -162,6 +162,87 @@ def test_what_was_pressed_before_dash_was_there_holds(site: Site, browser: Brows
     page.close()
 
 
+def held_back(page: Page, what: str) -> list[Route]:
+    """Keep from a page what it asks for."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(what, hold)
+    return held
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    while not held:
+        page.wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    settled(page)
+
+
+def test_what_was_chosen_before_dash_was_there_stays(site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    held = held_back(page, "**/_dash-layout")
+    page.goto(f"{site.url}/domain/example.com")
+    page.get_by_label("How long").select_option("1 h")
+    page.get_by_label("What", exact=True).select_option("this name only")
+    link = page.locator("#first a[href*='step=hour']")
+    link.focus()
+    let_go(page, held)
+    assert page.locator("#domain-span").input_value() == "1h"
+    assert page.locator("#domain-scope").input_value() == "name"
+    assert "step=hour" in page.evaluate("document.activeElement.getAttribute('href') || ''")
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/vetting", "/learning", links.to_domain("example.com")])
+def test_nothing_is_pressed_that_dash_would_not_hear(
+    path: str, site: Site, browser: Browser
+) -> None:
+    page = browser.new_page()
+    held = held_back(page, "**/_dash-layout")
+    page.goto(site.url + path)
+    unheard = page.locator("#first button[aria-busy=true]")
+    assert unheard.count() > 0
+    assert [one for one in unheard.all() if one.is_enabled()] == []
+    page.keyboard.press("x")
+    let_go(page, held)
+    assert page.locator("main button[aria-busy=true]").count() == 0
+    assert site.service.vetting.all() == []
+    page.close()
+
+
+def test_a_threshold_that_was_moved_before_is_told(site: Site, browser: Browser) -> None:
+    page = browser.new_page()
+    held = held_back(page, "**/_dash-layout")
+    page.goto(f"{site.url}/model?since=all")
+    page.locator("#threshold").focus()
+    page.keyboard.press("End")
+    moved = page.locator("#threshold").input_value()
+    let_go(page, held)
+    assert page.locator("#threshold").input_value() == moved
+    expect(page.locator("#threshold-said")).to_have_text(moved)
+    page.close()
+
+
+def test_scripts_that_do_not_come_are_told_and_asked_for_again(
+    site: Site, browser: Browser
+) -> None:
+    page = browser.new_page()
+    scripts = "**/_dash-component-suites/**"
+    page.route(scripts, lambda route: route.abort())
+    page.goto(f"{site.url}/vetting")
+    expect(page.locator("#trouble")).to_contain_text("does not answer")
+    page.unroute(scripts)
+    expect(page.locator("#first")).to_have_count(0, timeout=30_000)
+    settled(page)
+    expect(page.locator("#trouble")).to_have_text("")
+    page.keyboard.press("j")
+    expect(page.locator("#queue-why .current-name")).to_be_visible()
+    page.close()
+
+
 def test_where_there_is_no_room_a_page_comes_and_is_filled_later(
     site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

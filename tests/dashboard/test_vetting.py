@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from mlplugin.dashboard import first
 from mlplugin.service.vetting import Vetting, override_json
@@ -67,6 +67,34 @@ def test_keys(own: Site, open_page: Open) -> None:
     said(page, "nothing to undo")
     assert own.service.vetting.all() == []
     assert names(page) == queue
+
+
+AT = "document.activeElement.closest('tr')?.dataset.name || document.activeElement.tagName"
+
+
+def test_the_keyboard_stays_in_the_queue(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    page.keyboard.press("j")
+    assert page.evaluate(AT) == queue[1]
+    for name in queue[2:4]:
+        page.keyboard.press("b")
+        expect(page.locator(f"#queue-rows tr.current[data-name='{name}']")).to_have_count(1)
+        said(page, "Benign")
+        assert page.evaluate(AT) == name
+    page.locator("#queue-blocked").click()
+    said(page, "Blocked")
+    assert page.evaluate("document.activeElement.id") == "queue-blocked", "it is let be"
+
+
+def test_the_keyboard_has_a_place_when_the_queue_is_empty(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    page.locator("#choose-all").click()
+    page.keyboard.press("j")
+    page.keyboard.press("b")
+    said(page, "Benign")
+    assert names(page) == []
+    assert page.evaluate("document.activeElement.id") == "main"
 
 
 def test_pressed_twice_is_decided_and_undone_once(

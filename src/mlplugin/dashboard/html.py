@@ -106,7 +106,10 @@ def _write(node: Any, out: list[str]) -> None:
         said = node.to_plotly_json()
         if said["namespace"] == ELEMENTS:  # what is not one shows nothing
             props = said["props"]
-            _write_element(said["type"].lower(), props, props.get("children"), out)
+            tag = said["type"].lower()
+            if tag == "button":  # only Dash hears it: until it is there, it cannot be pressed
+                props = {**props, "disabled": True, "aria-busy": "true"}
+            _write_element(tag, props, props.get("children"), out)
     elif node is not None:
         out.append(escape(str(node)))
 

@@ -6,14 +6,17 @@
   const isLocal = () => root.dataset.clock === "local";
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const DAY = 86400;
-  const parts = (moment) =>
-    isLocal()
+  const parts = (moment, own = isLocal()) =>
+    own
       ? [moment.getFullYear(), moment.getMonth(), moment.getDate(), moment.getHours(), moment.getMinutes(), moment.getSeconds()]
       : [moment.getUTCFullYear(), moment.getUTCMonth(), moment.getUTCDate(), moment.getUTCHours(), moment.getUTCMinutes(), moment.getUTCSeconds()];
-  const label = (moment, step) => {
-    const [year, month, day, hour, minute, second] = parts(moment);
+  /* Months and years are those of UTC, where they begin: elsewhere it is the day before. */
+  const label = (moment, step, isYearSaid) => {
+    const [year, month, day, hour, minute, second] = parts(moment, isLocal() && step < 30 * DAY);
+    const rest = isYearSaid ? ` ${year}` : "";
     if (step >= 365 * DAY) return String(year);
-    if (step >= DAY || !(hour || minute || second)) return `${day} ${MONTHS[month]}`;
+    if (step >= 30 * DAY) return MONTHS[month] + rest;
+    if (step >= DAY || !(hour || minute || second)) return `${day} ${MONTHS[month]}${rest}`;
     return [hour, minute, ...(step < 60 ? [second] : [])].map(pad).join(":");
   };
   const full = (moment) => {
@@ -22,7 +25,7 @@
   };
   const relabel = (within) => {
     for (const one of within.querySelectorAll?.(".plot text[data-at]") || []) {
-      const text = label(new Date(one.dataset.at), Number(one.dataset.step));
+      const text = label(new Date(one.dataset.at), Number(one.dataset.step), "year" in one.dataset);
       if (one.textContent !== text) one.textContent = text;
     }
   };
@@ -72,9 +75,10 @@
   };
 
   let tip = null;
+  let shownOf = null;
   const hide = () => {
     tip?.remove();
-    tip = null;
+    tip = shownOf = null;
   };
   const show = (plot, event) => {
     const lines = told(seriesOf(plot), partOf(plot, event));
@@ -82,6 +86,7 @@
       hide();
       return;
     }
+    shownOf = plot;
     if (!tip) {
       tip = document.createElement("div");
       tip.className = "tip";
@@ -155,7 +160,16 @@
     const series = seriesOf(plot);
     zoom(plot.dataset.zoom, ...[timeAt(series, part), timeAt(series, other)].sort((a, b) => a - b));
   });
-  document.addEventListener("pointercancel", drop);
+  document.addEventListener("pointercancel", () => {
+    drop();
+    hide();
+  });
+  /* A finger that is lifted is nowhere, a page that scrolls moves on below the pointer. */
+  document.addEventListener("pointerup", ({ pointerType }) => pointerType === "touch" && hide());
+  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  new MutationObserver(() => {
+    if (tip && !shownOf.isConnected) hide();
+  }).observe(root, { childList: true, subtree: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       drop();

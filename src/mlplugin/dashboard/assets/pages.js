@@ -60,6 +60,17 @@
     const text = chosen.size ? `${chosen.size} selected` : "";
     if (count && count.textContent !== text) count.textContent = text;
     place = Math.max(0, names.indexOf(current));
+    holdFocus(() => found[place]?.querySelector("[role=checkbox]"));
+  };
+  /* The keyboard's place: where the row that it was in went, the next one has it. */
+  let isWithin = false;
+  const within = ({ target }) => {
+    isWithin = Boolean(target.closest?.("#queue-rows"));
+  };
+  document.addEventListener("focusin", within);
+  document.addEventListener("pointerdown", within);
+  const holdFocus = (heir) => {
+    if (isWithin && document.activeElement === document.body) heir()?.focus({ preventScroll: true });
   };
   const step = (by) => {
     const found = rows();
@@ -165,6 +176,8 @@
         chosen.clear();
         current = null;
         place = 0;
+        holdFocus(() => document.getElementById("main"));
+        isWithin = false;
       }
     });
   }).observe(document.documentElement, { childList: true, subtree: true });

@@ -217,20 +217,42 @@
     const entry = document.getElementById("react-entry-point");
     if (!first || !document.getElementById("page")?.childElementCount) return;
     const focused = document.activeElement;
-    const written = [...first.querySelectorAll("input[id], select[id]")].filter(
-      (field) => field.value !== field.defaultValue && (field.defaultValue !== undefined || field.dataset.touched));
+    const again = first.contains(focused) ? placeOf(focused, first) : () => null;
+    const written = [...first.querySelectorAll("input[id], select[id]")].filter(isWritten);
     const opened = [...first.querySelectorAll("details")].map((one) => one.open);
     first.remove();
     entry.hidden = false;
     for (const { id, value } of written) {
       const field = document.getElementById(id);
-      if (field) field.value = value;
+      if (!field) continue;
+      field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
     }
     entry.querySelectorAll("details").forEach((one, place) => {
-      if (opened[place]) one.open = true;
+      if (opened[place] && !one.open) open(one);
     });
     document.dispatchEvent(new Event("mlplugin-there"));
-    if (focused?.id && !focused.isConnected) document.getElementById(focused.id)?.focus({ preventScroll: true });
+    if (!focused?.isConnected) again(entry)?.focus({ preventScroll: true });
+  };
+  /* A choice has no value of its own to begin with: an option has, or the first is it. */
+  const isWritten = (field) => {
+    if (!field.matches("select")) return field.value !== field.defaultValue;
+    const options = [...field.options];
+    return field.value !== (options.find((one) => one.defaultSelected) || options[0])?.value;
+  };
+  /* Where Dash fills it when it is opened, Dash has to know. */
+  const open = (details) => {
+    const summary = details.querySelector("summary[id]");
+    if (summary) summary.click();
+    else details.open = true;
+  };
+  /* Finds what is the same elsewhere: by its id, else the one in its place among its like. */
+  const placeOf = (element, within) => {
+    const said = (one) => [one.getAttribute("href"), one.ariaLabel, one.textContent].join(" ");
+    const alike = (where) => [...where.querySelectorAll(element.tagName)].filter((one) => said(one) === wanted);
+    const wanted = said(element);
+    const place = alike(within).indexOf(element);
+    return (where) => (element.id ? document.getElementById(element.id) : alike(where)[place]);
   };
 
   /* A page is there: its title, where the navigation stands, and the keyboard's place. */
@@ -262,5 +284,5 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.mlplugin = { ...window.dash_clientside.mlplugin, arrived };
-  window.mlplugin = { ...window.mlplugin, go };
+  window.mlplugin = { ...window.mlplugin, go, tellAway: () => tell(AWAY) };
 })();

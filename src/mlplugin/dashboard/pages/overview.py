@@ -31,7 +31,8 @@ Query = Mapping[str, str]
 
 def layout(query: Query, service: Service, shared: Shared) -> Any:
     """Give the page; its numbers come by and by."""
-    pause = html.Button("Pause", id="overview-pause", type="button", **{
+    # one of Dash's, since it has nothing to stop before Dash is there
+    pause = live.Button("Pause", id="overview-pause", type="button", **{
         "aria-pressed": "false", "data-numbers": str(NUMBERS_SECONDS * 1000),
         "data-live": str(LIVE_SECONDS * 1000),
     })  # fmt: skip

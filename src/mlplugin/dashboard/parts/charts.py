@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,8 +29,11 @@ MOST_APART = 100
 DAY = 86_400
 STEPS = (
     1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY,
-    14 * DAY, 30 * DAY, 91 * DAY, 365 * DAY,
+    14 * DAY,
 )  # fmt: skip
+# What steps of the calendar are called, in seconds.
+MONTH, YEAR = 30 * DAY, 365 * DAY
+LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 Bar = tuple[float, float, float, float]
 
 
@@ -219,28 +222,78 @@ def _side(percent: float) -> str:
 
 def time_labels(since: float, until: float, height: int) -> list[Element]:
     """Write what the times are; the page's switch turns them into local time."""
-    span = until - since
-    step = next((one for one in STEPS if span / one <= MOST_LABELS), STEPS[-1])
+    step, ticks = time_ticks(since, until)
     scale = Scale(since, until, 0, 100)
+    untold = {_when(since).year, _when(until).year}
+    if len(untold) == 1:
+        untold = set()  # all of one year: it need not be said
     found = []
-    at = math.ceil(since / step) * step
-    while at <= until:
-        when = datetime.fromtimestamp(at, UTC)
+    for at in ticks:
+        when = _when(at)
+        # by day, a year is said where it begins; by month, with each
+        is_day = step >= DAY or not at % DAY
+        is_said = is_day and (when.year in untold or (step >= MONTH and bool(untold)))
+        if step < MONTH and is_day:
+            untold.discard(when.year)
+        marks = {"data-at": when.isoformat().replace("+00:00", "Z"), "data-step": str(step)}
+        if is_said:
+            marks["data-year"] = "true"
         found.append(
             html.Text(
-                time_label(when, step), x=f"{scale(at):.2f}%", y=height - 5,
-                className=_side(scale(at)),
-                **{"data-at": f"{when:%Y-%m-%dT%H:%M:%SZ}", "data-step": str(step)},
+                time_label(when, step, is_year_said=is_said), x=f"{scale(at):.2f}%",
+                y=height - 5, className=_side(scale(at)), **marks,
             )
         )  # fmt: skip
-        at += step
     return found
 
 
-def time_label(when: datetime, step: float) -> str:
+def time_ticks(since: float, until: float) -> tuple[int, list[float]]:
+    """Give where an axis of time has its ticks, at most `MOST_LABELS`, and the step between them.
+
+    What is longer than some weeks goes by the calendar's months and years, for which the step
+    stands in round numbers of days.
+    """
+    for step in STEPS:
+        first, last = math.ceil(since / step), math.floor(until / step)
+        if last - first < MOST_LABELS:
+            return step, [at * step for at in range(first, last + 1)]
+    begin, end = _when(since), _when(until)
+    first, last = begin.year * 12 + begin.month - 1, end.year * 12 + end.month - 1
+    for months in _calendar():
+        numbers = range(-(-first // months) * months, last + 1, months)
+        ticks = [at for one in numbers if one >= 12 and (at := _month(one)) >= since]
+        if len(ticks) <= MOST_LABELS:
+            break
+    return (MONTH if months < 12 else YEAR), ticks
+
+
+def _calendar() -> Iterator[int]:
+    """Give steps of the calendar, in months: months of a year, then 1, 2, 5, 10, ... years."""
+    yield from (1, 2, 3, 6)
+    size = 12
+    while True:
+        yield from (size, 2 * size, 5 * size)
+        size *= 10
+
+
+def _month(number: int) -> float:
+    """Give when a month begins; the first one of the year 1 is number 12."""
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp()
+
+
+def _when(at: float) -> datetime:
+    return datetime.fromtimestamp(min(at, LAST), UTC)
+
+
+def time_label(when: datetime, step: float, *, is_year_said: bool = False) -> str:
     """Write a time as short as the step between two of them allows."""
+    year = f" {when.year}" if is_year_said else ""
+    if step >= YEAR:
+        return str(when.year)
+    if step >= MONTH:
+        return f"{when:%b}{year}"
     if step >= DAY or not (when.hour or when.minute or when.second):
-        return f"{when.day} {when:%b}" if step < 365 * DAY else f"{when:%Y}"
+        return f"{when.day} {when:%b}{year}"
     return f"{when:%H:%M}" if step >= 60 else f"{when:%H:%M:%S}"
 
 
