@@ -13,6 +13,7 @@ from mlplugin.errors import UsageError
     [
         (" ", "/"),
         (" example.org ", "/domain/example.org"),
+        (" exam-ple ", "/queries?qname=%2Aexam-ple%2A"),
         ("https://user@example.org:8443/path?x=1", "/domain/example.org"),
         ("http://[2001:db8::1]/", "/client/2001:db8::1"),
         ("http://[", "/domain/http%3A%2F%2F%5B"),

@@ -189,6 +189,7 @@ def test_going_to_a_name_or_a_client(site: Site, open_page: Open) -> None:
         ("192.0.2.0/24", "/queries?client=192.0.2.0%2F24"),
         ("2001:db8::/32", "/queries?client=2001%3Adb8%3A%3A%2F32"),
         ("*.example.com", "/queries?qname=*.example.com"),
+        ("exam", "/queries?qname=*exam*"),
     ],
 )
 def test_what_is_pasted_leads_where_it_is_meant_to(

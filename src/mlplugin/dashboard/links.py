@@ -51,11 +51,14 @@ def to_client(ip: str, **asked: str | None) -> str:
 def to_sought(wanted: str) -> str:
     """Give the address of what somebody looks for: a client, a subnet, a name, many names.
 
-    What is pasted is often a URL, or a host with a port: its host is meant.
+    What is pasted is often a URL, or a host with a port: its host is meant. A word is a part of
+    names.
     """
     text = wanted.strip()
     if not text:
         return to_overview()
+    if re.fullmatch(r"[A-Za-z0-9_-]+", text) and not text.isdigit():
+        return to_queries(qname=f"*{text}*")
     host = text
     if "://" in text:
         with contextlib.suppress(ValueError):

@@ -37,6 +37,8 @@
     if (/^[0-9a-f.:]*[.:][0-9a-f.:]*\/\d+$/i.test(host)) {
       return `/queries?${new URLSearchParams({ client: host })}`;
     }
+    const part = /^[\w-]+$/.test(host) && !/^\d+$/.test(host);  // of names
+    if (part) return `/queries?${new URLSearchParams({ qname: `*${host}*` })}`;
     if (host.includes("*")) return `/queries?${new URLSearchParams({ qname: host })}`;
     const client = /^[0-9.]+$|^[^/\\]*:[^/\\]*$/.test(host);
     return `/${client ? "client" : "domain"}/${encodeURIComponent(host)}`;
