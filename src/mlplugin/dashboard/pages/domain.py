@@ -105,7 +105,7 @@ def _all_the_same(
         f"{text.number(found['queries'])} requests {whose}. "
     )
     held = links.to_queries(**scope, verdict=FLAGGED, **links.range_of(query))
-    return [html.P([said, html.A("Look at them", href=held)], className="suspicious-mark")]
+    return [html.P([html.Strong(said), html.A("Look at them", href=held)])]
 
 
 def _verdict(
