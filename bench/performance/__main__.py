@@ -17,11 +17,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.performance.apart import sinks
 from bench.performance.load import Generator
 from bench.performance.parts import Parts, say
 from bench.performance.results import Results, machine, ratios, spread
 from bench.performance.service import classify, ingest, questions
-from bench.performance.systems import ADGUARD, BARE, BLOCKY, SETTINGS, Bench, go_build, sinks
+from bench.performance.systems import ADGUARD, BARE, BLOCKY, SETTINGS, Bench, go_build
 from bench.performance.workloads import WORKLOADS, Workloads
 from mlplugin.cli.coredns import coredns_binary
 

@@ -28,10 +28,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# A query for a name that no workload has, by which a server is seen to answer.
 PROBE = bytes.fromhex("070701000001000000000000") + b"\x05ready\x07example\x03net\0\0\1\0\1"
 COREFILE = """.:{port} {{
     bind 127.0.0.1
-{plugin}
+{extra}
     cache
     forward . {upstream}
 }}
@@ -51,20 +52,38 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def pinned(cpus: str, *command: str) -> list[str]:
-    """The command on these processors only."""
-    return ["taskset", "-c", cpus, *command] if cpus else list(command)
+def pinned(cpus: str, command: list[str]) -> list[str]:
+    """The command on these processors only, where `taskset` is there."""
+    return ["taskset", "-c", cpus, *command] if cpus and shutil.which("taskset") else command
+
+
+@contextlib.contextmanager
+def sinks(program: Path, cpus: str) -> Iterator[dict[str, str]]:
+    """Upstream, dnstap reader and event reader; the addresses they listen on, and their process."""
+    child = subprocess.Popen(
+        pinned(cpus, [str(program)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    try:
+        addresses: dict[str, str] = json.loads(child.stdout.readline())
+        yield {**addresses, "pid": str(child.pid)}
+    finally:
+        child.stdin.close()
+        child.wait(10)
+        child.stdout.close()
 
 
 def answers(port: int) -> bool:
     """Ask once."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(0.1)
-        with contextlib.suppress(OSError):
+        try:
             asker.connect(("127.0.0.1", port))
             asker.send(PROBE)
             return asker.recv(512)[:2] == PROBE[:2]
-    return False
+        except OSError:
+            return False
 
 
 class Apart:
@@ -78,11 +97,11 @@ class Apart:
         """CoreDNS on its processors; its port, once it answers."""
         port, corefile = free_port(), self.folder / "Corefile"
         plugin = plugin.replace("{events}", self.sinks["events"])
-        text = COREFILE.format(port=port, plugin=plugin, upstream=self.sinks["dns"])
+        text = COREFILE.format(port=port, extra=plugin, upstream=self.sinks["dns"])
         corefile.write_text(text)
         program = str(self.options.binaries / "coredns")
         child = subprocess.Popen(
-            pinned(self.options.server_cpus, program, "-conf", str(corefile)),
+            pinned(self.options.server_cpus, [program, "-conf", str(corefile)]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -102,10 +121,10 @@ class Apart:
         """What `dnsload` reports, from its own processors."""
         program = str(self.options.binaries / "dnsload")
         done = subprocess.run(
-            pinned(
-                self.options.load_cpus, program, "-server", f"127.0.0.1:{port}",
-                "-names", str(queries), "-for", f"{seconds}s", *more,
-            ),
+            pinned(self.options.load_cpus, [
+                program, "-server", f"127.0.0.1:{port}", "-names", str(queries),
+                "-for", f"{seconds}s", *more,
+            ]),
             capture_output=True, check=True,
         )  # fmt: skip
         report: dict[str, Any] = json.loads(done.stdout)
@@ -150,7 +169,7 @@ class Apart:
         plugin = f"mlplugin {{\nmodel {models / 'now'}\ndeny {listing}\n}}\n"
         for number in range(self.options.rounds):
             for setting in ("peace", "swaps"):
-                point(models / "now", models / "a")
+                swap_to(models / "now", models / "a")
                 listing.write_text("listed.example\n")
                 with self.server(plugin) as port:
                     over, made = threading.Event(), [0]
@@ -174,7 +193,7 @@ def warming(queries: Path) -> Path:
     return found if found.exists() else queries
 
 
-def point(link: Path, target: Path) -> None:
+def swap_to(link: Path, target: Path) -> None:
     """Let a link point there, at once."""
     new = link.with_name("new")
     new.unlink(missing_ok=True)
@@ -188,7 +207,7 @@ def keep_swapping(models: Path, listing: Path, over: threading.Event, made: list
         if made[0] % 2:
             listing.write_text(f"listed{made[0]}.example\n")
         else:
-            point(models / "now", models / "ba"[made[0] // 2 % 2])
+            swap_to(models / "now", models / "ba"[made[0] // 2 % 2])
         made[0] += 1
 
 
@@ -243,25 +262,20 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Measure, and keep what was measured as it comes."""
+    """Measure, and write what was measured at the end, however that comes."""
     options = parsed()
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as place:
-        child = subprocess.Popen(
-            pinned(options.sink_cpus, str(options.binaries / "sinks")),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert child.stdout is not None
-        assert child.stdin is not None
+    with (
+        tempfile.TemporaryDirectory() as place,
+        sinks(options.binaries / "sinks", options.sink_cpus) as addresses,
+    ):
+        apart = Apart(options, Path(place), addresses)
         try:
-            apart = Apart(options, Path(place), json.loads(child.stdout.readline()))
             if options.model is not None:
                 apart.swaps(rows, options.model)
             apart.latencies(rows)
         finally:
             options.out.write_text(json.dumps({"about": about(options), "rows": rows}))
-            child.stdin.close()
-            child.wait(10)
     return 0
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.performance.systems import pinned
+from bench.performance.apart import pinned
 
 CLIENTS, OUTSTANDING = 20, 200
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.performance.apart import swap_to
 from bench.performance.load import Generator, own_seconds
 from bench.performance.results import Results
 from bench.performance.systems import BARE, EVERYTHING, OURS, VERDICT, Bench, System, resident
@@ -222,14 +223,6 @@ class Parts:
                             file.write_bytes(answer.read())
                     loading.join()
                 say(f"profile {name} {setting}: go tool pprof -top {folder}/...")
-
-
-def swap_to(link: Path, target: Path) -> None:
-    """Let a link point elsewhere, at once."""
-    new = link.with_name("new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    new.replace(link)
 
 
 def keep_swapping(system: System, folder: Path, over: threading.Event, made: list[int]) -> None:

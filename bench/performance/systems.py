@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.ingest import cpu_seconds
+from bench.performance.apart import COREFILE, answers, pinned
 from tests.e2e.system import Process, Service, free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
-# A query for a name that no workload has, by which a server is seen to answer.
-PROBE = bytes.fromhex("070701000001000000000000") + b"\x05ready\x07example\x03net\0\0\1\0\1"
 
 BARE, VERDICT, EVENTS, EVERYTHING = "bare", "verdict", "verdict + events", "everything"
 LOG, DNSTAP, PROMETHEUS = "log", "dnstap", "prometheus"
@@ -28,13 +23,6 @@ SETTINGS = (BARE, *OURS, PROMETHEUS, LOG, DNSTAP)
 BEFORE = " (before)"
 BLOCKY, ADGUARD = "blocky", "AdGuard Home"
 
-COREFILE = """.:{port} {{
-    bind 127.0.0.1
-{extra}
-    cache
-    forward . {upstream}
-}}
-"""
 BLOCKY_CONFIG = """ports: {{dns: "127.0.0.1:{port}"}}
 upstreams: {{groups: {{default: ["{host}:{upstream}"]}}}}
 blocking: {{denylists: {{ads: ["{list}"]}}, clientGroupsBlock: {{default: [ads]}}}}
@@ -63,28 +51,6 @@ def go_build(folder: Path, package: str) -> Path:
     return program
 
 
-def pinned(cpus: str, command: list[str]) -> list[str]:
-    """The command on these processors only, where `taskset` is there."""
-    return ["taskset", "-c", cpus, *command] if cpus and shutil.which("taskset") else command
-
-
-@contextlib.contextmanager
-def sinks(program: Path, cpus: str) -> Iterator[dict[str, str]]:
-    """Upstream, dnstap reader and event reader; the addresses they listen on, and their process."""
-    child = subprocess.Popen(
-        pinned(cpus, [str(program)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    assert child.stdin is not None
-    try:
-        addresses: dict[str, str] = json.loads(child.stdout.readline())
-        yield {**addresses, "pid": str(child.pid)}
-    finally:
-        child.stdin.close()
-        child.wait(10)
-        child.stdout.close()
-
-
 @dataclass
 class Bench:
     """What all measurements share."""
@@ -101,18 +67,6 @@ class Bench:
         """All that can be measured, in the order of the tables."""
         more = [name + BEFORE for name in OURS] if self.before else []
         return [*SETTINGS, *more, *self.others]
-
-
-def answers(port: int) -> bool:
-    """Ask once."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.settimeout(0.1)
-        try:
-            asker.connect(("127.0.0.1", port))
-            asker.send(PROBE)
-            return asker.recv(512)[:2] == PROBE[:2]
-        except OSError:
-            return False
 
 
 def resident(pid: int) -> float:
