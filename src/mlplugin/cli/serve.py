@@ -29,6 +29,15 @@ EXIT_INTERRUPTED = 130
 PRIVATE = 0o077
 
 
+token_option = click.option(
+    "--token-file",
+    envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Programs must send the token in it (Authorization: Bearer); people may sign in with it.",
+)
+
+
 @click.command(epilog=EXAMPLES)
 @click.option(
     "--http",
@@ -71,13 +80,7 @@ PRIVATE = 0o077
     show_default=True,
     help="How many requests are served at once.",
 )
-@click.option(
-    "--token-file",
-    envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Programs must send the token in it (Authorization: Bearer); people may sign in with it.",
-)
+@token_option
 @click.option(
     "--trusted-proxy",
     metavar="ADDR",

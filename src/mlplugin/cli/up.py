@@ -17,7 +17,7 @@ from mlplugin.bundled.ports import Endpoint, parse_endpoint
 from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.history import DEFAULT_SERVICE
-from mlplugin.cli.serve import PRIVATE, proxy_address, read_token
+from mlplugin.cli.serve import PRIVATE, proxy_address, read_token, token_option
 from mlplugin.cli.stores import require_place
 from mlplugin.errors import UsageError
 from mlplugin.service.in_use import newer_shipped
@@ -83,13 +83,7 @@ Examples:
     metavar="DIR",
     help="The model directory.  [default: the promoted one, else the shipped one]",
 )
-@click.option(
-    "--token-file",
-    envvar="MLPLUGIN_SERVICE_TOKEN_FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Programs must send the token in it (Authorization: Bearer); people may sign in with it.",
-)
+@token_option
 @click.option(
     "--trusted-proxy",
     metavar="ADDR",
