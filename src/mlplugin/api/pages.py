@@ -30,8 +30,6 @@ TEXTS = frozenset({
 })  # fmt: skip
 LEAST_BYTES, LEVEL = 2048, 1
 DASH, NO_PAGES = "/_dash", ("/_dash", "/api/", "/assets/")
-# Says of a request for a page that there is no room to count for it.
-BUSY = "mlplugin.busy"
 # What fills pages, and waits for the store: what there is no room for comes again.
 UPDATE = "/_dash-update-component"
 # What the dashboard answers to, beside `/`. What Dash itself asks for begins with an underscore.
@@ -63,7 +61,7 @@ class Pages:
         if not self._room.take(Kind.PAGES):
             if request.path == UPDATE:
                 return problem(503, "much is being counted now", headers={"Retry-After": "1"})
-            request.environ[BUSY] = True  # the page comes at once, and is filled later
+            request.environ[links.BUSY] = True  # the page comes at once, and is filled later
             return self._answered()
         try:
             return self._answered()

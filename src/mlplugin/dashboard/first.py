@@ -13,15 +13,13 @@ from urllib.parse import quote, unquote
 
 import flask
 
-from mlplugin.dashboard import html
+from mlplugin.dashboard import html, links
 from mlplugin.dashboard.builds import Builds
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards
 from mlplugin.dashboard.parts.faults import told, who
 
 LOG = logging.getLogger(__name__)
-# Says of a request that much is being counted: its page is filled later.
-BUSY = "mlplugin.busy"
 # So many pages wait for Dash to take them over, and so long.
 MOST_HANDED, HANDED_SECONDS = 32, 10.0
 # What takes longer to count is not waited for: the page says so at once, and is filled later.
@@ -104,7 +102,7 @@ class First:
         search = request.query_string.decode(errors="replace")
         title = self._title_of(path)
         building = None
-        if not request.environ.get(BUSY) and _is_looked_at():
+        if not request.environ.get(links.BUSY) and _is_looked_at():
             write = functools.partial(self._written, path, search)
             building = self._builds.begin((path, search), write)
         if building is None:

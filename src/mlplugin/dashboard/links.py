@@ -17,6 +17,8 @@ FILTERS = tuple(field.name for field in fields(Asked))
 RANGE = ("since", "until")
 # Where the form in the bar leads without scripts, and what it says there.
 GO, SOUGHT = "/go", "go"
+# Says in the environment of a request that much is being counted: its page is filled later.
+BUSY = "mlplugin.busy"
 DEFAULT_SINCE = "24h"
 # What stands for "the whole history" in an address: no `since` there means the default.
 ALL = "all"

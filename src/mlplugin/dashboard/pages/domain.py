@@ -61,7 +61,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     found,
                     _timeline(found, replace(asked, **scope), query, service, shared),
                 ),
-                *_tables(found, query, domain),
+                *_tables(found, query, domain, scope),
                 # last of all: they take longest, and are not what is looked at first
                 cards.card("Look-alikes in this history",
                            _so_far(_begun(name, asked, service, shared), query),
@@ -182,14 +182,16 @@ def _timeline(
 
 
 def _tables(
-    found: Mapping[str, Any], query: Mapping[str, str], domain: str | None
+    found: Mapping[str, Any],
+    query: Mapping[str, str],
+    domain: str | None,
+    scope: Mapping[str, str],
 ) -> list[Element]:
     kept = links.range_of(query)
     # A domain has names below it, a name has siblings beside it.
     names, title_of = found["top_names"], "Names below it"
     if domain != found["name"] and found.get("siblings"):
         names, title_of = found["siblings"], "Names beside it"
-    scope = {"domain": domain} if domain == found["name"] else {"qname": found["name"]}
 
     def flagged(key: str) -> Callable[[Mapping[str, Any]], str]:
         within = {} if key == "qname" else scope
