@@ -93,7 +93,7 @@ def pages(store: Any) -> dict[str, Page]:
         def page(asked: Asked) -> None:
             insight.domain(name, asked)
             insight.timeline(replace(asked, domain=name), by="verdict")
-            insight.lookalikes(name, asked, 12)
+            insight.lookalikes(name, asked, 12, clients=False)
 
         return page
 

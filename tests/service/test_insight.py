@@ -220,6 +220,12 @@ def test_lookalikes(service: Service) -> None:
     }
     assert all(one["verdict"] in {"benign", "suspicious", "malicious"}
                for one in found["lookalikes"])  # fmt: skip
+    assert all(one["clients"] == 1 for one in found["lookalikes"])
+    few = service.insight.lookalikes("www.paypal.com", Asked(), clients=False)
+    assert few["lookalikes"] == [
+        {key: value for key, value in one.items() if key != "clients"}
+        for one in found["lookalikes"]
+    ]
     assert len(service.insight.lookalikes("paypal.com", Asked(), 1)["lookalikes"]) == 1
     assert service.insight.lookalikes("com", Asked())["lookalikes"] == []
 

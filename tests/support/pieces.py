@@ -140,8 +140,10 @@ def assert_sums(store: DuckDBStore, wanted: Filter) -> None:
     assert page.total == len(rows)
     for column in ("qname", "registered_domain", "client", "qtype", "rcode", "sensor", "threat"):
         assert store.top(wanted, column, 3) == counted(rows, column)[:3], (wanted, column)
-    alike = [one for one in counted(rows, "registered_domain") if one.value.startswith("example.")]
-    assert store.similar(wanted, "example.com", "example", 3) == alike, wanted
+    domains = [(one.value, one.queries) for one in counted(rows, "registered_domain")]
+    alike = [(value, queries) for value, queries in domains if value.startswith("example.")]
+    found = store.similar(wanted, "example.com", "example", 3)
+    assert list(found.items()) == alike, wanted
     found = store.summary(wanted, ("qname", "registered_domain"), 3).top
     for column in ("qname", "registered_domain"):
         assert found[column] == counted(rows, column)[:3], (wanted, column)

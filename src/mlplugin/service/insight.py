@@ -164,32 +164,51 @@ class Insight:
         known = {one.value for one in self._store.top(earlier, "registered_domain", len(mine))}
         return [one for one in mine if one.value not in known]
 
-    def lookalikes(self, name: str, asked: Asked, limit: int = LISTED) -> dict[str, Any]:
-        """Give registered domains of the history that look like that of a name."""
+    def lookalikes(
+        self, name: str, asked: Asked, limit: int = LISTED, *, clients: bool = True
+    ) -> dict[str, Any]:
+        """Give registered domains of the history that look like that of a name.
+
+        Args:
+            name: a name.
+            asked: where they are looked for.
+            limit: so many at most.
+            clients: whether to count who asked for each, which takes longer than all else.
+        """
         qname = canonical(name)
         parts = self._models.model.split(qname)
         domain, label = parts.registered_domain, parts.label
         if domain is None:
             return {"name": qname, "lookalikes": []}
         found = []
-        for one in self._store.similar(asked.parse(), domain, label, MOST_SIMILAR):
-            alike = kind_of(domain, label, one.value, self._models.model.split(one.value).label)
+        within = asked.parse()
+        for value, queries in self._store.similar(within, domain, label, MOST_SIMILAR).items():
+            alike = kind_of(domain, label, value, self._models.model.split(value).label)
             if alike is not None:
-                found.append((*alike, one))
-        found.sort(key=lambda row: (row[0], -row[2].queries, row[2].value))
+                found.append((*alike, value, queries))
+        found.sort(key=lambda row: (row[0], -row[3], row[2]))
         found = found[: _bounded(limit, MOST_VALUES)]
-        verdicts = self._judging.classify([one.value for _, _, one in found])
+        values = tuple(value for _, _, value, _ in found)
+        askers = self._askers(within, values) if clients else {}
+        verdicts = self._judging.classify(list(values))
         return {
             "name": qname,
             "lookalikes": [
                 {
-                    "domain": one.value, "distance": apart, "kind": kind,
-                    "queries": one.queries, "clients": one.clients,
+                    "domain": value, "distance": apart, "kind": kind, "queries": queries,
+                    **({"clients": askers.get(value, 0)} if clients else {}),
                     "verdict": verdict["verdict"],
                 }
-                for (apart, kind, one), verdict in zip(found, verdicts, strict=True)
+                for (apart, kind, value, queries), verdict in zip(found, verdicts, strict=True)
             ],
         }  # fmt: skip
+
+    def _askers(self, within: Filter, domains: tuple[str, ...]) -> dict[str, int]:
+        """How many clients asked for some registered domains."""
+        if not domains:
+            return {}
+        found = self._store.top(replace(within, domains=domains), "registered_domain", len(domains))
+        return {one.value: one.clients for one in found}
 
     # By score
 

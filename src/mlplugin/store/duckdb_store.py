@@ -231,8 +231,8 @@ class DuckDBStore:
             mine, client = Chosen(connection, wanted), client_text(wanted.client)
             return duckdb_sums.shared_domains(others, mine, client, list(domains))
 
-    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
-        """Give registered domains that may look like one."""
+    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:
+        """Give registered domains that may look like one, and how often each was asked for."""
         with self._file.reading() as connection:
             return duckdb_top.similar(Chosen(connection, wanted), domain, label, limit)
 

@@ -56,8 +56,8 @@ JOINED = """
     SELECT answers, {n} AS n FROM {rows} AND answers IS NOT NULL GROUP BY answers
 """
 DOMAINS = """
-    SELECT value FROM (
-        SELECT {value} AS value, sum(n) AS n FROM {names} GROUP BY 1
+    SELECT value, n FROM (
+        SELECT {value} AS value, sum(n)::BIGINT AS n FROM {names} GROUP BY 1
     ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
 """
 # Those of some domains.
@@ -118,8 +118,8 @@ def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> li
     return _of(rows, column, values) if names is None else _added_up(chosen, column, values)
 
 
-def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
-    """Give registered domains that may look like one."""
+def similar(chosen: Chosen, domain: str, label: str, limit: int) -> dict[str, int]:
+    """Give registered domains that may look like one, and how often each was asked for."""
     wanted = """
         value <> ? AND (
             starts_with(value, ?) OR starts_with(value, 'xn--')
@@ -130,27 +130,27 @@ def similar(chosen: Chosen, domain: str, label: str, limit: int) -> list[Count]:
     # What differs by two letters has two others at most, which is told ten times as soon.
     lengths = [len(domain) - 2, len(domain) + 2]
     parameters = [domain, f"{label}.", *lengths, domain, domain]
-    return _domains(chosen, chosen.events(), chosen.by_name(), limit, (wanted, parameters))
+    return dict(_most(chosen.by_name() or chosen.events(), limit, (wanted, parameters)))
 
 
-def _domains(
-    chosen: Chosen,
-    rows: Rows,
-    summed: Rows | None,
-    limit: int,
-    holds: tuple[str, Sequence[Any]] = ("true", ()),
-) -> list[Count]:
-    """Count the most frequent registered domains for which a condition holds."""
-    wanted, parameters = holds
+def _domains(chosen: Chosen, rows: Rows, summed: Rows | None, limit: int) -> list[Count]:
+    """Count the most frequent registered domains."""
     names = summed or rows.named()
-    text = names.by_names("domain_length IS NOT NULL")
-    query = DOMAINS.format(value=DOMAIN, names=text, wanted=wanted, limit=int(limit))
-    found = names.connection.execute(query, [*names.parameters, *parameters]).fetchall()
-    values = [value for (value,) in found]
+    values = [value for value, _ in _most(names, limit)]
     # Who asked for a domain is summed up of all its names.
     if summed is not None and chosen.wanted.qname is None:
         return _added_up(chosen, "registered_domain", values)
     return _of(rows, "registered_domain", values, names)
+
+
+def _most(
+    rows: Rows, limit: int, holds: tuple[str, Sequence[Any]] = ("true", ())
+) -> list[tuple[str, int]]:
+    """The most frequent registered domains for which a condition holds, and how often each is."""
+    wanted, parameters = holds
+    names = rows.by_names("domain_length IS NOT NULL")
+    query = DOMAINS.format(value=DOMAIN, names=names, wanted=wanted, limit=int(limit))
+    return rows.connection.execute(query, [*rows.parameters, *parameters]).fetchall()
 
 
 def _frequent(rows: Rows, column: str, limit: int) -> list[str]:

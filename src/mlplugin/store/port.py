@@ -304,8 +304,10 @@ class Store(Protocol):
         """Give those registered domains that others asked for than the filter's client, one."""
         ...
 
-    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
-        """Give registered domains that may look like one, the most frequent first.
+    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:
+        """Give registered domains that may look like one, and how often each was asked for.
+
+        The most frequent come first, `limit` at most.
 
         They are written nearly so, have the same label, or letters of other scripts, and are not
         `domain` itself.

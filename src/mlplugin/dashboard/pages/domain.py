@@ -218,7 +218,8 @@ def _record(name: str, service: Service) -> Element:
 def _begun(name: str, asked: Asked, service: Service, shared: Shared) -> Future[dict[str, Any]]:
     """Look for domains of the history that look like a name's."""
     return shared.begin(
-        ("lookalikes", name, asked), lambda: service.insight.lookalikes(name, asked, LOOKALIKES)
+        ("lookalikes", name, asked),
+        lambda: service.insight.lookalikes(name, asked, LOOKALIKES, clients=False),
     )
 
 

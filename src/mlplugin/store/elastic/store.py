@@ -291,8 +291,8 @@ class ElasticStore:
         return sums.shared_domains(self._search, everyone, own, list(domains))
 
     @_shaped
-    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> list[Count]:
-        """Give registered domains that may look like one."""
+    def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:
+        """Give registered domains that may look like one, and how often each was asked for."""
         return sums.similar(self._search, query.condition(wanted), domain, label, limit)
 
     def names(self, wanted: Filter) -> Iterator[pa.RecordBatch]:

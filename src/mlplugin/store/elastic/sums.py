@@ -224,8 +224,10 @@ def shared_domains(
     return {bucket["key"] for bucket in _details(ask, others, DOMAIN, domains, {})}
 
 
-def similar(ask: Ask, query: dict[str, Any], domain: str, label: str, limit: int) -> list[Count]:
-    """Give registered domains that may look like one."""
+def similar(
+    ask: Ask, query: dict[str, Any], domain: str, label: str, limit: int
+) -> dict[str, int]:
+    """Give registered domains that may look like one, and how often each was asked for."""
     alike: list[dict[str, Any]] = [
         {"fuzzy": {DOMAIN: {"value": domain, "fuzziness": 2, "max_expansions": MOST_EXPANSIONS}}},
         {"prefix": {DOMAIN: f"{label}."}},
@@ -237,4 +239,10 @@ def similar(ask: Ask, query: dict[str, Any], domain: str, label: str, limit: int
             "must_not": {"term": {DOMAIN: domain}},
         }
     }
-    return top(ask, narrowed, "registered_domain", limit)
+    frequent = _frequent(ask, narrowed, DOMAIN, limit)
+    if not frequent:
+        return {}
+    return {
+        bucket["key"]: bucket["doc_count"]
+        for bucket in _details(ask, narrowed, DOMAIN, frequent, {})
+    }
