@@ -16,12 +16,13 @@ import duckdb
 from mlplugin.store.duckdb_pieces import Piece, Range, gaps, leaves, read, within
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED
 
-# A piece of level 0 has about so many events: what is left beside pieces is read anew each time.
-PIECE_EVENTS = 1_000_000
+# A piece of level 0 has about so many events: what is left beside pieces is read anew each time,
+# which of larger ones takes longer than all sums where a range begins and ends.
+PIECE_EVENTS = 250_000
 # So many pieces beside each other become one of the next level.
 TOGETHER = 8
 # Of what was asked for so often in a piece, who asked for it is summed up too.
-OFTEN = 2000
+OFTEN = 500
 # The finest step of the sums by time (seconds); pieces begin and end with minutes.
 SLOT_SECONDS = 600
 MINUTE = timedelta(minutes=1)
