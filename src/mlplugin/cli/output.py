@@ -13,12 +13,14 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from mlplugin.cli.terminal import Layout, width_of
 from mlplugin.service.spreadsheet import harmless
 
 Row = Mapping[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# A table sizes its columns by so many rows; those behind them get the same widths.
+# A table sizes its columns by so many rows; those behind them get the same widths. On a terminal it
+# is as wide as that (`terminal`); elsewhere every cell is whole.
 TABLE_ROWS = 1000
 
 
@@ -89,17 +91,12 @@ def _table(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
     source = iter(rows)
     first = [_cells(row, columns) for row in islice(source, TABLE_ROWS)]
     widths = [max(map(len, column)) for column in zip(columns, *first, strict=True)]
-    _line(columns, widths, out)
-    count = 0
-    for cells in chain(first, (_cells(row, columns) for row in source)):
-        _line(cells, widths, out)
+    layout = Layout.of(widths, width_of(out))
+    count = -1  # the first line is none of the rows
+    for cells in chain([list(columns)], first, (_cells(row, columns) for row in source)):
+        out.writelines(f"{line}\n" for line in layout.rows(cells))
         count += 1
     return count
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], out: TextIO) -> None:
-    padded = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    out.write(padded.rstrip() + "\n")
 
 
 def _cells(row: Row, columns: Sequence[str]) -> list[str]:
