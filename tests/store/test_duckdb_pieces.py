@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlplugin.store import duckdb_rows
+from mlplugin.store import duckdb_often, duckdb_rows
 from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
@@ -113,14 +113,20 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]
     store.close()
 
 
-@pytest.mark.parametrize("most_kept", [0, 1000])
+@pytest.mark.parametrize(("most_kept", "in_groups"), [(0, False), (1000, False), (1000, True)])
 @pytest.mark.parametrize("wanted", EVERY, ids=str)
 def test_each_filter(
-    read_only: DuckDBStore, wanted: Filter, most_kept: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of many events, which are added up from pieces, and of few, which are kept aside."""
+    read_only: DuckDBStore, wanted: Filter, most_kept: int, in_groups: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Of many events, which are added up from pieces, and of few, which are kept aside.
+
+    About one name they are of the groups that pieces have of it, or of its events.
+    """
     monkeypatch.setattr(duckdb_rows, "MOST_KEPT", most_kept)
     monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", most_kept)
+    if not in_groups:
+        monkeypatch.setattr(duckdb_often, "can_tell", lambda *_: False)
     assert_sums(read_only, wanted)
 
 
@@ -143,8 +149,11 @@ def test_events_are_read_only_beside_pieces(filled: DuckDBStore) -> None:
     assert filled.stats(Filter(min_score=0.0)).queries == 300, "of scores pieces know nothing"
 
 
-def test_who_asked_is_added_up_where_pieces_tell_it(filled: DuckDBStore) -> None:
+def test_who_asked_is_added_up_where_pieces_tell_it(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of names, and of domains with all of their names."""
+    monkeypatch.setattr(duckdb_often, "can_tell", lambda *_: False)
     with filled._file.writing() as connection:
         connection.execute("UPDATE sums_by_asker SET n = n + 1000")
 
@@ -156,6 +165,43 @@ def test_who_asked_is_added_up_where_pieces_tell_it(filled: DuckDBStore) -> None
     assert most(Filter(qname="h*"), "qname") > 1000
     assert most(Filter(domain="example.org"), "registered_domain") > 1000
     assert most(Filter(qname="h*"), "registered_domain") < 300
+
+
+def test_what_is_asked_for_often_is_added_up_from_its_groups(filled: DuckDBStore) -> None:
+    """Of a domain with all of its names, and of a name; by time, too."""
+    columns = ("qname", "client", "answer")
+    for wanted in (Filter(domain="example.org"), Filter(qname="h1.example.org")):
+        found = filled.summary(wanted, columns, 3)
+        assert filled.timeline(wanted, 7200, "verdict")
+        with filled._file.writing() as connection:
+            for table in duckdb_often.GROUPS, duckdb_often.TIMES:
+                connection.execute(f"UPDATE {table} SET n = n + 1000")  # noqa: S608
+        assert filled.summary(wanted, columns, 3).stats.queries > found.stats.queries + 1000
+        assert sum(one.queries for one in filled.timeline(wanted, 7200, "verdict")) > 1000
+
+
+def test_groups_are_kept_where_they_are_far_fewer_than_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a name with the same client again and again, and not of one with ever new clients."""
+    monkeypatch.setattr(duckdb_often, "LEAST_EVENTS", 4)
+    store = DuckDBStore(tmp_path)
+    events = [
+        event(
+            number, time=NOON + number * 1_000_000,
+            qname="same.example" if number % 2 else "ever.new", registered_domain=None,
+            client="192.0.2.1" if number % 2 else f"192.0.2.{number}",
+        )
+        for number in range(200)
+    ]  # fmt: skip
+    store.append("one", table(events))
+    store._upkeep.settle(LATER)
+    with store._file.reading() as connection:
+        found = connection.execute("SELECT DISTINCT value FROM sums_of_often").fetchall()
+    assert found == [("same.example",)]
+    for name in ("same.example", "ever.new"):
+        assert_sums(store, Filter(qname=name))
+    store.close()
 
 
 @pytest.mark.parametrize("asked", [{"domain": "example.org"}, {"domains": ("example.org",)}])
@@ -178,7 +224,8 @@ def test_a_name_that_had_another_domain(
     assert len(pieces(store)) > 4
     assert store.top(Filter(**asked), "qname", 1)[0].queries == 250
     with store._file.writing() as connection:
-        connection.execute("UPDATE sums_by_asker SET n = n + 1000")
+        for name in ("sums_by_asker", duckdb_often.GROUPS):
+            connection.execute(f"UPDATE {name} SET n = n + 1000")  # noqa: S608
     assert store.top(Filter(**asked), "qname", 1)[0].queries > 1000, "the other half is added up"
     store.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlplugin.store import duckdb_rows, duckdb_summing, duckdb_upkeep
+from mlplugin.store import duckdb_often, duckdb_rows, duckdb_summing, duckdb_upkeep
 from mlplugin.store.duckdb_pieces import Piece, read
 from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import Filter
@@ -29,6 +29,7 @@ def made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_summing, "PIECE_EVENTS", 25)
     monkeypatch.setattr(duckdb_summing, "TOGETHER", 2)
     monkeypatch.setattr(duckdb_summing, "OFTEN", 2)
+    monkeypatch.setattr(duckdb_often, "LEAST_EVENTS", 1)
     monkeypatch.setattr(duckdb_summing, "PART_NAMES", 10)
     # Sums about one name, domain or client are added up from pieces too, as of a large history.
     monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 30)

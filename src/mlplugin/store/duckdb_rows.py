@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from mlplugin.store import duckdb_pieces
+from mlplugin.store import duckdb_often, duckdb_pieces
 from mlplugin.store.duckdb_pieces import Range
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED, Condition, naive
 from mlplugin.store.port import Filter
@@ -36,6 +36,14 @@ KEPT = """
     CREATE OR REPLACE TEMP TABLE kept AS
     SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
     FROM {rows} GROUP BY ALL
+"""
+# The same where pieces have groups already, which are those of events elsewhere.
+KEPT_OFTEN = """
+    CREATE OR REPLACE TEMP TABLE kept AS
+    SELECT {columns}, n, first, last, score FROM sums_of_often e WHERE {pieces}
+    UNION ALL
+    SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
+    FROM events e WHERE {rest} GROUP BY ALL
 """
 NAMED = """
     CREATE OR REPLACE TEMP TABLE named AS
@@ -76,7 +84,7 @@ BY_TIME = f"""
         SELECT epoch_us(slot) // {{step}} AS step, {{value}} AS value, sum(n) AS n,
             coalesce(sum(n) FILTER ({FLAGGED}), 0) AS flagged,
             coalesce(sum(n) FILTER ({BLOCKED}), 0) AS blocked
-        FROM sums_by_time e WHERE {{pieces}} GROUP BY ALL
+        FROM {{table}} e WHERE {{pieces}} GROUP BY ALL
         UNION ALL
         SELECT epoch_us(time) // {{step}}, {{value}}, count(*), count(*) FILTER ({FLAGGED}),
             count(*) FILTER ({BLOCKED})
@@ -147,6 +155,11 @@ SUMMED = {
     "first": "min(first)",
     "last": "max(last)",
 }
+
+
+def expression(by: str | None) -> str:
+    """SQL of a column that slices of time are counted by."""
+    return "NULL" if by is None else f"{by}::VARCHAR"
 
 
 class Chosen:
@@ -224,8 +237,16 @@ class Chosen:
             return True
         if not one and not self._about_name:
             return False
+        if self._often(duckdb_often.GROUPS, ()):
+            return True
         ((names, clients),) = self.events().ask(DIFFERENT)
         return bool(names * clients * GROUPS <= MOST_KEPT)
+
+    def _often(self, table: str, columns: Collection[str]) -> list[int]:
+        """Those pieces of its cover that have groups of the name or domain that it is about."""
+        if not duckdb_often.can_tell(table, self.wanted, self._asked, columns):
+            return []
+        return duckdb_often.telling(self.connection, table, self.cover.leaves, self.wanted)
 
     @property
     def _about_name(self) -> bool:
@@ -272,10 +293,20 @@ class Chosen:
     def kept(self, columns: Collection[str]) -> Rows:
         """Read its events once, and keep what tells them apart by some columns and `NARROW`."""
         listed = dict.fromkeys((*NARROW, *columns))
+        if pieces := self._often(duckdb_often.GROUPS, listed):
+            having, rest = self._of_often(pieces)
+            query = KEPT_OFTEN.format(columns=", ".join(listed), pieces=having, rest=rest)
+            self.connection.execute(query, [*having.parameters, *rest.parameters])
+            return Rows(self.connection, "kept e WHERE true", [], summed=True)
         self._wide.events().ask(KEPT, columns=", ".join(listed))
         later = Filter() if self._wide is self else Filter(domains=self.wanted.domains)
         condition = Condition(self.connection, later)
         return Rows(self.connection, f"kept e WHERE {condition}", condition.parameters, summed=True)
+
+    def _of_often(self, pieces: list[int]) -> tuple[Condition, Condition]:
+        """Conditions of the groups that some pieces have, and of the events beside these."""
+        having = self._condition.also("piece IN (SELECT unnest(?::BIGINT[]))", [pieces])
+        return having, self._in(self._condition, self._beside_pieces(pieces))
 
     # Of pieces; None where they do not tell
 
@@ -293,12 +324,18 @@ class Chosen:
         )
         return Rows(self.connection, "by_client e WHERE true", [], summed=True)
 
-    def by_time(self, step: int, value: str) -> Rows | None:
-        """Give its sums by steps of so many microseconds and an expression of a column."""
-        if not self._asked <= TIMES_KNOWN or not self.cover.leaves:
+    def by_time(self, step: int, by: str | None) -> Rows | None:
+        """Give its sums by steps of so many microseconds and a column."""
+        table = "sums_by_time"
+        if self._asked <= TIMES_KNOWN and self.cover.leaves:
+            pieces, rest = self._beside(self._condition, self.cover.leaves)
+        elif telling := self._often(duckdb_often.TIMES, () if by is None else (by,)):
+            table = duckdb_often.TIMES
+            pieces, rest = self._of_often(telling)
+        else:
             return None
-        pieces, rest = self._beside(self._condition, self.cover.leaves)
-        text = BY_TIME.format(step=step, value=value, pieces=pieces, rest=rest)
+        value = expression(by)
+        text = BY_TIME.format(table=table, step=step, value=value, pieces=pieces, rest=rest)
         return Rows(self.connection, text, [*pieces.parameters, *rest.parameters], summed=True)
 
     def by_name(self) -> Rows | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from mlplugin.store import duckdb_often
 from mlplugin.store.duckdb_pieces import Piece, Range, gaps, leaves, read, within
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED
 
@@ -20,7 +21,7 @@ from mlplugin.store.duckdb_query import BLOCKED, FLAGGED
 # which of larger ones takes longer than all sums where a range begins and ends.
 PIECE_EVENTS = 250_000
 # So many pieces beside each other become one of the next level.
-TOGETHER = 8
+TOGETHER = 16
 # Of what was asked for so often in a piece, who asked for it is summed up too.
 OFTEN = 500
 # The finest step of the sums by time (seconds); pieces begin and end with minutes.
@@ -33,7 +34,10 @@ SAMPLE_NAMES = 200_000
 # Names that are summed up further in one transaction.
 PART_NAMES = 1_000_000
 
-TABLES = ("sums_by_time", "sums_by_client", "sums_by_name", "sums_by_asker")
+TABLES = (
+    "sums_by_time", "sums_by_client", "sums_by_name", "sums_by_asker", duckdb_often.GROUPS,
+    duckdb_often.TIMES,
+)  # fmt: skip
 MINUTES = "SELECT time_bucket(INTERVAL 1 MINUTE, time) AS minute, count(*) FROM events WHERE "
 BY_TIME = f"""
     INSERT INTO sums_by_time
@@ -68,10 +72,10 @@ OFTEN_NAMES = """
 """
 ASKED = f"""
     CREATE OR REPLACE TEMP TABLE asked AS
-    SELECT qname, domain_length, client, {FLAGGED} AS flagged, count(*) AS n,
-        count(*) FILTER ({BLOCKED}) AS blocked, min(time) AS first, max(time) AS last,
-        max(score) AS score
-    FROM events WHERE {{within}} AND qname IN (SELECT qname FROM often_names) GROUP BY ALL
+    SELECT qname, domain_length, client, {FLAGGED} AS flagged, sum(n) AS n,
+        coalesce(sum(n) FILTER ({BLOCKED}), 0) AS blocked, min(first) AS first,
+        max(last) AS last, max(score) AS score
+    FROM grouped GROUP BY qname, domain_length, client, flagged
 """  # noqa: S608 - only our own text
 BY_ASKER = """
     INSERT INTO sums_by_asker
@@ -174,7 +178,8 @@ def sum_up(connection: duckdb.DuckDBPyConnection, stretch: Stretch) -> bool:
         connection.execute(query.format(within=text), [number, *bounds])
     connection.execute(OFTEN_DOMAINS, [number, OFTEN])
     connection.execute(OFTEN_NAMES, [OFTEN, number, OFTEN])
-    connection.execute(ASKED.format(within=text), bounds)
+    duckdb_often.sum_up(connection, number, (text, bounds), SLOT_SECONDS)
+    connection.execute(ASKED)
     for domain, value, often in ASKED_FOR:
         query = BY_ASKER.format(domain=domain, value=value, often=often)
         connection.execute(query, [number])

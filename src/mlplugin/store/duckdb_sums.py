@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED, aware, moment
-from mlplugin.store.duckdb_rows import Chosen, Rows
+from mlplugin.store.duckdb_rows import Chosen, Rows, expression
 from mlplugin.store.duckdb_summing import SLOT_SECONDS
 from mlplugin.store.duckdb_top import DOMAIN, required, top
 from mlplugin.store.port import OBSERVE
@@ -127,12 +127,12 @@ def span(connection: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime] | N
 
 def timeline(chosen: Chosen, step: int, by: str | None) -> list[Slice]:
     """Count by steps of time and by a column."""
-    value, length = "NULL" if by is None else f"{by}::VARCHAR", int(step) * MICROSECONDS
-    rows = None if step % SLOT_SECONDS else chosen.by_time(length, value)
+    length = int(step) * MICROSECONDS
+    rows = None if step % SLOT_SECONDS else chosen.by_time(length, by)
     if rows is not None:
         groups = rows.ask(ADDED_SLICES)
     else:
-        groups = chosen.events().ask(SLICES, step=length, value=value)
+        groups = chosen.events().ask(SLICES, step=length, value=expression(by))
     return [Slice(moment(at * length), *counts) for at, *counts in groups]
 
 

@@ -14,6 +14,9 @@ from mlplugin.store.sums import Count
 MOST_COMPARED = 100
 
 DOMAIN = "right(qname, domain_length)"
+# A condition and its parameters.
+Holds = tuple[str, Sequence[Any]]
+ALWAYS: Holds = ("true", ())
 APART = "string_split(answers, ' ')"
 # Of each column: what its values come out of, and how. Where rows have been summed up by the
 # former and by client, there are few left to do more with.
@@ -120,17 +123,30 @@ def top(chosen: Chosen, column: str, limit: int, kept: Rows | None = None) -> li
 
 def similar(chosen: Chosen, domain: str, label: str, limit: int) -> dict[str, int]:
     """Give registered domains that may look like one, and how often each was asked for."""
+    shortest, longest = len(domain) - 2, len(domain) + 2
+    # What is cheaply told of a name: few are left whose domain is cut off.
+    among = "(domain_length BETWEEN ? AND ? OR contains(qname, ?) OR contains(qname, 'xn--'))"
+    # What differs by two letters has two others at most, which is told ten times as soon.
     wanted = """
         value <> ? AND (
             starts_with(value, ?) OR starts_with(value, 'xn--')
-            OR length(value) BETWEEN ? AND ? AND length(translate(value, ?, '')) <= 2
+            OR length(value) BETWEEN ? AND ? AND NOT regexp_matches(value, ?)
             AND damerau_levenshtein(value, ?) <= 2
         )
     """
-    # What differs by two letters has two others at most, which is told ten times as soon.
-    lengths = [len(domain) - 2, len(domain) + 2]
-    parameters = [domain, f"{label}.", *lengths, domain, domain]
-    return dict(_most(chosen.by_name() or chosen.events(), limit, (wanted, parameters)))
+    start = f"{label}."
+    return dict(_most(
+        chosen.by_name() or chosen.events(), limit, (among, [shortest, longest, start]),
+        (wanted, [domain, start, shortest, longest, _three_beside(domain), domain]),
+    ))  # fmt: skip
+
+
+def _three_beside(letters: str) -> str:
+    """A pattern of texts that have three characters or more which are none of some."""
+    listed = "".join(
+        one if one.isalnum() or one == "_" else f"\\{one}" for one in sorted(set(letters))
+    )
+    return "(?s)" + ".*".join([f"[^{listed}]"] * 3)
 
 
 def _domains(chosen: Chosen, rows: Rows, summed: Rows | None, limit: int) -> list[Count]:
@@ -144,13 +160,14 @@ def _domains(chosen: Chosen, rows: Rows, summed: Rows | None, limit: int) -> lis
 
 
 def _most(
-    rows: Rows, limit: int, holds: tuple[str, Sequence[Any]] = ("true", ())
+    rows: Rows, limit: int, of_names: Holds = ALWAYS, of_domains: Holds = ALWAYS
 ) -> list[tuple[str, int]]:
-    """The most frequent registered domains for which a condition holds, and how often each is."""
-    wanted, parameters = holds
-    names = rows.by_names("domain_length IS NOT NULL")
+    """The most frequent registered domains for which conditions hold, and how often each is."""
+    (among, of_name), (wanted, of_domain) = of_names, of_domains
+    names = rows.by_names(f"domain_length IS NOT NULL AND {among}")
     query = DOMAINS.format(value=DOMAIN, names=names, wanted=wanted, limit=int(limit))
-    return rows.connection.execute(query, [*rows.parameters, *parameters]).fetchall()
+    parameters = [*rows.parameters, *of_name, *of_domain]
+    return rows.connection.execute(query, parameters).fetchall()
 
 
 def _frequent(rows: Rows, column: str, limit: int) -> list[str]:

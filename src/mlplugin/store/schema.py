@@ -85,6 +85,22 @@ MIGRATIONS = (
         score DECIMAL(3, 1) NOT NULL
     );
     """,
+    # What `duckdb_often` is about; the pieces are made anew, with these sums and finer.
+    """
+    CREATE TABLE sums_of_often (
+        piece BIGINT NOT NULL, domain BOOLEAN NOT NULL, value VARCHAR NOT NULL,
+        client VARCHAR NOT NULL, qname VARCHAR NOT NULL, domain_length USMALLINT,
+        verdict verdict NOT NULL, threat threat, action action NOT NULL, rcode VARCHAR,
+        answers VARCHAR, n BIGINT NOT NULL, first TIMESTAMP NOT NULL, last TIMESTAMP NOT NULL,
+        score DECIMAL(3, 1) NOT NULL
+    );
+    CREATE TABLE times_of_often (
+        piece BIGINT NOT NULL, domain BOOLEAN NOT NULL, value VARCHAR NOT NULL,
+        qname VARCHAR NOT NULL, domain_length USMALLINT, slot TIMESTAMP NOT NULL,
+        verdict verdict NOT NULL, threat threat, action action NOT NULL, n BIGINT NOT NULL
+    );
+    DELETE FROM pieces;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -224,9 +224,7 @@ def shared_domains(
     return {bucket["key"] for bucket in _details(ask, others, DOMAIN, domains, {})}
 
 
-def similar(
-    ask: Ask, query: dict[str, Any], domain: str, label: str, limit: int
-) -> dict[str, int]:
+def similar(ask: Ask, query: dict[str, Any], domain: str, label: str, limit: int) -> dict[str, int]:
     """Give registered domains that may look like one, and how often each was asked for."""
     alike: list[dict[str, Any]] = [
         {"fuzzy": {DOMAIN: {"value": domain, "fuzziness": 2, "max_expansions": MOST_EXPANSIONS}}},
