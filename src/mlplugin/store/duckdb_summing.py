@@ -22,7 +22,8 @@ from mlplugin.store.duckdb_query import BLOCKED, FLAGGED
 PIECE_EVENTS = 250_000
 # So many pieces beside each other become one of the next level.
 TOGETHER = 16
-# Of what was asked for so often in a piece, who asked for it is summed up too.
+# Of what was asked for so often in a piece, who asked for it is summed up too. What a piece says
+# nothing of is seldomer: to change it is to make all pieces anew (`schema`).
 OFTEN = 500
 # The finest step of the sums by time (seconds); pieces begin and end with minutes.
 SLOT_SECONDS = 600

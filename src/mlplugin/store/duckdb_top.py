@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mlplugin.store import duckdb_summing
 from mlplugin.store.duckdb_query import aware
 from mlplugin.store.duckdb_rows import Chosen, Rows
 from mlplugin.store.sums import Count
@@ -62,6 +63,15 @@ DOMAINS = """
     SELECT value, n FROM (
         SELECT {value} AS value, sum(n)::BIGINT AS n FROM {names} GROUP BY 1
     ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
+"""
+# How often domains were asked for at least, and in how many pieces that is known.
+LEAST = """
+    SELECT value, sum(n)::BIGINT, sum(told)::BIGINT FROM (
+        SELECT value, coalesce(sum(n) FILTER ({verdicts}), 0) AS n, count(DISTINCT piece) AS told
+        FROM sums_by_asker WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain GROUP BY value
+        UNION ALL
+        SELECT {value} AS value, sum(n), 0 FROM {rest} GROUP BY 1
+    ) GROUP BY value
 """
 # Those of some domains.
 NAMES = """
@@ -151,12 +161,38 @@ def _three_beside(letters: str) -> str:
 
 def _domains(chosen: Chosen, rows: Rows, summed: Rows | None, limit: int) -> list[Count]:
     """Count the most frequent registered domains."""
+    if summed is not None and chosen.any_domain and chosen.wanted.qname is None:
+        likely = _likely(chosen, limit)
+        if likely is not None:
+            return _added_up(chosen, "registered_domain", likely)[:limit]
     names = summed or rows.named()
     values = [value for value, _ in _most(names, limit)]
     # Who asked for a domain is summed up of all its names.
     if summed is not None and chosen.wanted.qname is None:
         return _added_up(chosen, "registered_domain", values)
     return _of(rows, "registered_domain", values, names)
+
+
+def _likely(chosen: Chosen, limit: int) -> list[str] | None:
+    """Registered domains that all of the most frequent are among; None where few are told.
+
+    A piece tells of those that it has often. So much as is told of one it has at least, and where
+    a piece does not tell of it, it has less than is often.
+    """
+    leaves = list(chosen.cover.leaves)
+    rest = chosen.events(chosen.cover.rest)
+    query = LEAST.format(
+        value=DOMAIN, verdicts=chosen.asked_verdicts(),
+        rest=rest.by_names("domain_length IS NOT NULL"),
+    )  # fmt: skip
+    found = chosen.connection.execute(query, [leaves, *rest.parameters]).fetchall()
+    least = sorted((n for _, n, _ in found), reverse=True)
+    untold = duckdb_summing.OFTEN - 1
+    if len(least) < limit or least[limit - 1] <= untold * len(leaves):
+        return None
+    enough = least[limit - 1]
+    likely = [value for value, n, told in found if n + untold * (len(leaves) - told) >= enough]
+    return likely if len(likely) <= MOST_COMPARED else None
 
 
 def _most(
