@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mlplugin.dashboard import html, links
@@ -10,6 +11,8 @@ from mlplugin.qname import split_labels
 
 A_PREFIX = "xn--"
 MISSING = "–"
+# Of a name in a list that is longer so much of each end is seen.
+LONGEST, SEEN = 72, 30
 
 
 def plain(text: object) -> str:
@@ -52,11 +55,19 @@ def bare_name(qname: str | None) -> Element | str:
     """Show a name: the A-label form, and the U-label form where it differs."""
     if not qname:
         return MISSING
-    shown: list[Any] = [html.Span(plain(qname), className="name")]
+    shown: list[Any] = [_in_little(html.Span, plain(qname), "name")]
     readable = u_label_form(qname)
     if readable:
-        shown.append(html.Bdi(readable, className="u-label"))
+        shown.append(_in_little(html.Bdi, readable, "u-label"))
     return html.Span(shown)
+
+
+def _in_little(element: Callable[..., Element], text: str, kind: str) -> Element:
+    """Show a text whose middle is not seen where it is long, but is there: it is copied, too."""
+    if len(text) <= LONGEST:
+        return element(text, className=kind)
+    middle = html.Span(text[SEEN:-SEEN], className="middle")
+    return element([text[:SEEN], middle, text[-SEEN:]], className=kind, title=text)
 
 
 def client(ip: str | None, **asked: str | None) -> Element | str:
