@@ -77,12 +77,10 @@ def pages(store: Any) -> dict[str, Page]:
     client = store.top(Filter(), "client", 1)[0].value
 
     def overview(asked: Asked) -> None:
-        insight.compared(asked)
-        insight.top(asked, "sensor", 1000)
+        insight.compared(asked, ("client", "sensor"))
         insight.timeline(asked)
         insight.top(replace(asked, verdict=FLAGGED), "registered_domain")
         insight.top(replace(asked, verdict="benign"), "registered_domain")
-        insight.top(asked, "client")
         history.latest_flagged(15)
 
     def queries(asked: Asked) -> None:

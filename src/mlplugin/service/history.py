@@ -223,11 +223,20 @@ class History:
         wanted = Filter(verdicts=FLAGGED)
         return [row_json(row) for row in self._store.search(wanted, limit).rows]
 
-    def stats(self, asked: Asked) -> dict[str, Any]:
-        """Count over a range; what sensors count themselves is over all time."""
+    def stats(self, asked: Asked, top: Sequence[str] = (), limit: int = TOP) -> dict[str, Any]:
+        """Count over a range; what sensors count themselves is over all time.
+
+        Args:
+            asked: the range, or any filter.
+            top: columns of which the most frequent values are given too, as `top`.
+            limit: so many at most.
+        """
         sensors = self.sensors()
+        found = self._store.summary(asked.parse(), top, limit)
+        ranked = {column: counts_json(values) for column, values in found.top.items()}
         return {
-            **stats_json(self._store.stats(asked.parse())),
+            **stats_json(found.stats),
+            **({"top": ranked} if top else {}),
             "dropped": sum(sensor["dropped"] for sensor in sensors),
             "served": sum(sensor["served"] for sensor in sensors),
             "sensors": sensors,

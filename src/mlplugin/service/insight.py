@@ -66,8 +66,14 @@ class Insight:
 
     # Over time
 
-    def compared(self, asked: Asked) -> dict[str, Any]:
-        """Count over a range and over the one of the same length before, if it has a beginning."""
+    def compared(self, asked: Asked, top: Sequence[str] = (), limit: int = TOP) -> dict[str, Any]:
+        """Count over a range and over the one of the same length before, if it has a beginning.
+
+        Args:
+            asked: the range, or any filter.
+            top: columns of whose values the range's most frequent are given too, as `top`.
+            limit: so many at most.
+        """
         wanted = asked.parse()
         before = None
         if wanted.since is not None:
@@ -78,7 +84,7 @@ class Insight:
                 begin = datetime.min.replace(tzinfo=UTC)
             earlier = replace(asked, since=rfc3339(begin), until=rfc3339(wanted.since))
             before = self._history.stats(earlier)
-        return {"now": self._history.stats(asked), "before": before}
+        return {"now": self._history.stats(asked, top, limit), "before": before}
 
     def timeline(
         self, asked: Asked, step: str | int | None = None, by: str = "verdict"

@@ -13,8 +13,9 @@ from mlplugin.dashboard import html, links
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, forms, tables, text, timeline
 from mlplugin.dashboard.parts import queries as rows
-from mlplugin.dashboard.parts.faults import told
+from mlplugin.dashboard.parts.faults import of_filter, told
 from mlplugin.dashboard.shared import Shared
+from mlplugin.service.history import Asked
 from mlplugin.service.service import Service
 
 TITLE = "Overview"
@@ -53,7 +54,8 @@ def layout(query: Query, service: Service, shared: Shared) -> Any:
                 cards.card("Most asked, benign", now["benign"], name="overview-benign"),
                 cards.card("Busiest clients", now["clients"], name="overview-clients"),
                 html.Div(
-                    cards.card("Newest flagged", told(lambda: _newest(_latest(service, shared))),
+                    cards.card("Newest flagged",
+                               told(lambda: _newest(_latest(service, shared), query)),
                                name="live", beside=html.Span("live", id="live-state")),
                     className="most",
                 ),
@@ -64,24 +66,30 @@ def layout(query: Query, service: Service, shared: Shared) -> Any:
     ]  # fmt: skip
 
 
+NOT_COUNTED = "Not counted: what is wrong stands above."
 PARTS = ("tiles", "chart", "threats", "flagged", "benign", "clients", "state")
 
 
 def counted(query: Query, service: Service, shared: Shared) -> dict[str, Any]:
     """Give what the page counts, a part of the page each; what goes wrong stands in its place."""
+    state = told(lambda: _state(service, shared))
+    if fault := of_filter(query):
+        return {**dict.fromkeys(PARTS, cards.empty(NOT_COUNTED)), "tiles": fault, "state": state}
     compared = told(lambda: _compared(service, shared, query))
     if isinstance(compared, Element):
-        tiles, threats = compared, cards.empty("Not counted: what is wrong stands above.")
+        tiles = compared
+        threats = clients = cards.empty(NOT_COUNTED)
     else:
         tiles, threats = _tiles(compared, query), _threats(compared["now"], query)
+        clients = _top_clients(compared["now"]["top"]["client"][:TOP], query)
     return {
         "tiles": tiles,
         "chart": told(lambda: _over_time(service, shared, query)),
         "threats": threats,
         "flagged": told(lambda: _top_domains(service, shared, query, FLAGGED)),
         "benign": told(lambda: _top_domains(service, shared, query, "benign")),
-        "clients": told(lambda: _top_clients(service, shared, query)),
-        "state": told(lambda: _state(service, shared)),
+        "clients": clients,
+        "state": state,
     }
 
 
@@ -115,16 +123,17 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
         Output("live-newest", "data"),
         Input("live-tick", "data"),
         State("live-newest", "data"),
+        State("overview-query", "data"),
         prevent_initial_call=True,
     )
-    def newest(_tick: int, before: list[Any] | None) -> tuple[Any, Any]:
+    def newest(_tick: int, before: list[Any] | None, query: dict[str, str]) -> tuple[Any, Any]:
         found = told(lambda: _latest(service, shared))
         if isinstance(found, Element):
             return found, None
         mark = [found[0][key] for key in ("time", "sensor", "sequence")] if found else []
         if mark == before:
             return no_update, no_update
-        return _newest(found), mark
+        return _newest(found, query), mark
 
 
 def _latest(service: Service, shared: Shared) -> list[dict[str, Any]]:
@@ -135,13 +144,12 @@ def _latest(service: Service, shared: Shared) -> list[dict[str, Any]]:
 
 
 def _compared(service: Service, shared: Shared, query: Query) -> dict[str, Any]:
-    """Count, and count the sensors that sent something in the range."""
+    """Count, all at once: the range, the one before, its clients, and its sensors that sent."""
     asked = links.asked_of(query)
 
     def ask() -> dict[str, Any]:
-        found = service.insight.compared(asked)
-        active = service.insight.top(asked, "sensor", 1000)["values"]
-        return {**found, "active": len(active)}
+        limit = max(TOP, len(service.history.sensors()))
+        return service.insight.compared(asked, ("client", "sensor"), limit)
 
     return shared.get(("compared", asked), ask)
 
@@ -167,7 +175,7 @@ def _tiles(compared: Mapping[str, Any], query: Query) -> Element:
             tile("Clients", "clients"),
             tile("Names", "names"),
             _figure("Dropped, ever", now["dropped"], lost),
-            _figure("Sensors", compared["active"], f"of {known} sent something"),
+            _figure("Sensors", len(now["top"]["sensor"]), f"of {known} sent something"),
         ],
         className="tiles",
     )  # fmt: skip
@@ -207,7 +215,7 @@ def _threats(stats: Mapping[str, Any], query: Query) -> Any:
 def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -> Element:
     within = links.verdicts_of(query, verdict)
     asked = replace(links.asked_of(query), verdict=within)
-    found = _top(service, shared, asked, "registered_domain") if within else []
+    found = _top(service, shared, asked) if within else []
     kept = links.range_of(query)
     if not found:
         if verdict == FLAGGED:
@@ -222,8 +230,7 @@ def _top_domains(service: Service, shared: Shared, query: Query, verdict: str) -
     )  # fmt: skip
 
 
-def _top_clients(service: Service, shared: Shared, query: Query) -> Element:
-    found = _top(service, shared, links.asked_of(query), "client")
+def _top_clients(found: list[dict[str, Any]], query: Query) -> Element:
     kept, bad = links.range_of(query), links.verdicts_of(query, FLAGGED)
     if not found:
         return cards.empty("No client asked in this range.")
@@ -243,12 +250,14 @@ def _top_clients(service: Service, shared: Shared, query: Query) -> Element:
     )
 
 
-def _top(service: Service, shared: Shared, asked: Any, column: str) -> list[dict[str, Any]]:
+def _top(service: Service, shared: Shared, asked: Asked) -> list[dict[str, Any]]:
     def ask() -> list[dict[str, Any]]:
-        values: list[dict[str, Any]] = service.insight.top(asked, column, TOP)["values"]
+        values: list[dict[str, Any]] = service.insight.top(asked, "registered_domain", TOP)[
+            "values"
+        ]
         return values
 
-    return shared.get(("top", asked, column), ask)
+    return shared.get(("top", asked), ask)
 
 
 def _state(service: Service, shared: Shared) -> Any:
@@ -282,7 +291,7 @@ def _state(service: Service, shared: Shared) -> Any:
     return [known, tables.table("What sensors served, stored and dropped, ever", columns, sensors)]
 
 
-def _newest(found: list[dict[str, Any]]) -> Element:
+def _newest(found: list[dict[str, Any]], query: Query) -> Element:
     if not found:
         return cards.empty(
             "Nothing was flagged yet.",
@@ -290,7 +299,7 @@ def _newest(found: list[dict[str, Any]]) -> Element:
         )
     return tables.table(
         "The newest flagged queries",
-        rows.brief({}),
+        rows.brief(links.range_of(query)),
         found,
         kind="dense brief stack",
         mark=rows.mark,

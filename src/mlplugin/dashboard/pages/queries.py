@@ -11,7 +11,7 @@ from mlplugin.dashboard import html, links
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, forms, tables, text, timeline
 from mlplugin.dashboard.parts import queries as rows
-from mlplugin.dashboard.parts.faults import told
+from mlplugin.dashboard.parts.faults import of_filter, told
 from mlplugin.dashboard.shared import Shared
 from mlplugin.service.service import Service
 from mlplugin.store.port import ACTIONS
@@ -31,9 +31,11 @@ Query = Mapping[str, str]
 
 def layout(query: Query, service: Service, shared: Shared) -> Any:
     """Give the page: the filter, and one page of what it holds."""
+    head = [cards.heading(TITLE, forms.range_picker("/queries", query)), form_of(query)]
+    if fault := of_filter(query):
+        return [*head, fault]
     return [
-        cards.heading(TITLE, forms.range_picker("/queries", query)),
-        form_of(query),
+        *head,
         told(lambda: _over_time(query, service, shared)),
         html.Div(told(lambda: _found(query, service, shared)), className="results"),
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
 
+from mlplugin.dashboard import links
+from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards
 from mlplugin.errors import MlpluginError
 
@@ -25,6 +27,12 @@ def told(build: Callable[[], Any]) -> Any:
     except Exception:
         LOG.exception("a page of the dashboard failed")
         return cards.fault("A fault of the service.", "Its log says more.")
+
+
+def of_filter(query: Mapping[str, str]) -> Element | None:
+    """Give what is wrong with the filter of an address, to be told once for a whole page."""
+    found = told(lambda: links.asked_of(query).parse())
+    return found if isinstance(found, Element) else None
 
 
 def who() -> str:
