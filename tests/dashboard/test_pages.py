@@ -77,6 +77,52 @@ def test_hostile_names_are_text(site: Site, open_page: Open) -> None:
     assert page.get_by_text(history.READABLE).count() == 1, "beside the A-label form"
 
 
+# Selects a row's name as somebody does who copies it.
+COPIED = """
+(name) => {
+  getSelection().selectAllChildren(name);
+  return getSelection().toString();
+}
+"""
+
+
+def test_a_long_name_takes_little_room_and_is_copied_whole(site: Site, open_page: Open) -> None:
+    page = open_page(site, "/queries?verdict=malicious&since=all", phone=True)
+    name = page.locator(f".results .name[title='{history.LONG}']")
+    assert name.evaluate(COPIED) == history.LONG
+    box = name.bounding_box()
+    assert box is not None
+    assert box["height"] < 60, "two lines, or three"
+    assert name.inner_text().startswith("aaaa")
+
+
+def test_what_is_wrong_with_a_filter_is_told_once(site: Site, open_page: Open) -> None:
+    for path in ("/?verdict=nonsense", "/queries?verdict=nonsense"):
+        page = open_page(site, path)
+        assert page.locator("main .fault").count() == 1
+        assert "nonsense" in page.locator("main .fault").inner_text()
+
+
+def test_a_range_goes_along(site: Site, open_page: Open) -> None:
+    """From the overview to a name, to a client, and from page to page by the bar."""
+    page = open_page(site, "/?since=7d")
+    for part in ("overview-flagged", "overview-clients", "live"):
+        address = page.locator(f"#{part} tbody a").first.get_attribute("href") or ""
+        assert address.endswith("since=7d"), part
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Vetting").click()
+    page.wait_for_url("**/vetting?since=7d")
+    settled(page)
+    page.get_by_role("link", name="1 h", exact=True).click()
+    page.wait_for_url("**/vetting?since=1h")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Queries").click()
+    page.wait_for_url("**/queries?since=1h")
+    settled(page)
+    page.get_by_label("Go to a name or a client").fill("www.example.com")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/domain/www.example.com?since=1h")
+    settled(page)
+
+
 def test_a_filter_is_an_address(site: Site, open_page: Open) -> None:
     page = open_page(site, "/queries")
     page.get_by_label("Name", exact=True).fill("*.example.com")

@@ -44,6 +44,15 @@
     return `/${client ? "client" : "domain"}/${encodeURIComponent(host)}`;
   };
 
+  /* An address over the range that is looked at. */
+  const ranged = (address) => {
+    const here = new URLSearchParams(location.search);
+    const [path, said] = address.split("?");
+    const there = new URLSearchParams(said);
+    for (const name of ["since", "until"]) if (here.get(name)) there.set(name, here.get(name));
+    return there.size ? `${path}?${there}` : path;
+  };
+
   document.addEventListener("click", (event) => {
     const { button, metaKey, ctrlKey, shiftKey, altKey } = event;
     if (event.defaultPrevented || button || metaKey || ctrlKey || shiftKey || altKey) return;
@@ -60,7 +69,7 @@
       event.preventDefault();
       const wanted = form.elements.go.value.trim();
       if (!wanted) return;
-      go(addressOf(wanted));
+      go(ranged(addressOf(wanted)));
       return;
     }
     const path = form.getAttribute("action");
@@ -275,7 +284,8 @@
   };
   const nameLinks = () => {
     document.querySelectorAll("nav.pages a").forEach((link) => {
-      if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+      link.setAttribute("href", ranged(link.pathname));
+      if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     });
   };

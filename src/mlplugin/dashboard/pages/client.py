@@ -53,7 +53,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
             [
                 _activity(client, found, query, service, shared),
                 *_tables(client, found, kept),
-                _decisions(client, service),
+                _decisions(client, service, kept),
             ],
             className="grid",
         ),
@@ -164,7 +164,7 @@ def _new(found: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     )
 
 
-def _decisions(client: str, service: Service) -> Element:
+def _decisions(client: str, service: Service, kept: Mapping[str, str]) -> Element:
     """What people decided for this client alone, or for a subnet that it is in."""
     address = ip_address(client)
     mine = [one for one in service.vetting.all() if one.client and address in one.client]
@@ -175,7 +175,7 @@ def _decisions(client: str, service: Service) -> Element:
         )
         return cards.card("Decisions", nothing)
     shown = [
-        html.Li([text.name(one.name), html.Div(deciding.status(override_json(one)))])
+        html.Li([text.name(one.name, **kept), html.Div(deciding.status(override_json(one)))])
         for one in mine
     ]
     return cards.card("Decisions", html.Ul(shown, className="decided"))

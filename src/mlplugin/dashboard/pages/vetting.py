@@ -23,6 +23,10 @@ TITLE = "Vetting"
 SHOWN, CHANGES = 60, 30
 # The queue is looked for over this range unless the address says another.
 USUAL = "7d"
+ORDER = (
+    "Flagged names first; among them, and below them, what is nearest to a threshold, is asked for "
+    "most and by most clients."
+)
 KEYS = (
     ("j, k", "to the next name, to the one before"), ("space", "select it, for several at once"),
     ("b, h, x", "benign, honeypot, blocked"), ("u", "undo the latest decision"),
@@ -63,6 +67,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                             ],
                             className="toolbar",
                         ),
+                        html.P(ORDER, className="note order"),
                         live.Div(queue(kept, service, shared), id="queue", className="body"),
                     ],
                     className="card most",
@@ -72,7 +77,7 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                     [
                         cards.card("Why", cards.empty("Go to a name with j and k, or select one."),
                                    name="queue-why"),
-                        cards.card("Decided", decided(service), name="queue-decided"),
+                        cards.card("Decided", decided(service, kept), name="queue-decided"),
                         cards.card("Record of decisions", recorded(service), name="queue-record"),
                     ],
                     className="column",
@@ -177,13 +182,13 @@ def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
     return html.Tr(cells, role="row", title=text.plain(row["why"]), **{"data-name": name})
 
 
-def decided(service: Service) -> Any:
+def decided(service: Service, kept: Mapping[str, str]) -> Any:
     """Show every decision that holds."""
     rows = sorted(service.vetting.all(), key=lambda override: override.created, reverse=True)
     if not rows:
         return cards.empty("Nothing is decided yet.", "Every name is judged by the model alone.")
     shown = [
-        html.Li([text.name(one.name), html.Div(deciding.status(override_json(one)))])
+        html.Li([text.name(one.name, **kept), html.Div(deciding.status(override_json(one)))])
         for one in rows[:SHOWN]
     ]
     more = len(rows) - len(shown)
@@ -223,7 +228,7 @@ def register(app: Dash, service: Service, shared: Shared) -> None:
     """Add the page's callbacks."""
     shows: dict[str, deciding.Show] = {
         "queue": lambda _name, kept: queue(kept, service, shared),
-        "queue-decided": lambda _name, _kept: decided(service),
+        "queue-decided": lambda _name, kept: decided(service, kept),
         "queue-record": lambda _name, _kept: recorded(service),
     }
     deciding.register(app, service, "queue", shows)
