@@ -183,24 +183,36 @@ def test_what_is_asked_for_often_is_added_up_from_its_groups(filled: DuckDBStore
 def test_groups_are_kept_where_they_are_far_fewer_than_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a name with the same client again and again, and not of one with ever new clients."""
+    """Of a name with the same client again and again, and not of one with ever new clients.
+
+    Of one that has the same at first and then ever new ones they are kept in some pieces.
+    """
     monkeypatch.setattr(duckdb_often, "LEAST_EVENTS", 4)
     store = DuckDBStore(tmp_path)
+    names = ("same.example", "ever.new", "first.same")
     events = [
         event(
-            number, time=NOON + number * 1_000_000,
-            qname="same.example" if number % 2 else "ever.new", registered_domain=None,
-            client="192.0.2.1" if number % 2 else f"192.0.2.{number}",
+            number, time=NOON + number * 5_000_000, qname=names[number % 3],
+            registered_domain=None, action="nxdomain" if number % 5 else None,
+            client="192.0.2.1" if number % 3 == 0 or (number % 3 == 2 and number < 90)
+            else f"192.0.2.{number % 256}",
         )
-        for number in range(200)
+        for number in range(300)
     ]  # fmt: skip
     store.append("one", table(events))
     store._upkeep.settle(LATER)
     with store._file.reading() as connection:
-        found = connection.execute("SELECT DISTINCT value FROM sums_of_often").fetchall()
-    assert found == [("same.example",)]
-    for name in ("same.example", "ever.new"):
-        assert_sums(store, Filter(qname=name))
+        found = connection.execute(
+            "SELECT value, count(DISTINCT piece) FROM sums_of_often GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    assert [value for value, _ in found] == ["first.same", "same.example"]
+    assert found[0][1] < found[1][1]
+    for most_kept in (10, 1000):
+        monkeypatch.setattr(duckdb_rows, "MOST_KEPT", most_kept)
+        monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", most_kept)
+        for name in names:
+            assert_sums(store, Filter(qname=name))
+            assert_sums(store, Filter(qname=name, action="nxdomain"))
     store.close()
 
 

@@ -237,10 +237,23 @@ class Chosen:
             return True
         if not one and not self._about_name:
             return False
-        if self._often(duckdb_often.GROUPS, ()):
+        if (telling := self._often(duckdb_often.GROUPS, ())) and self._beside_few(telling):
             return True
         ((names, clients),) = self.events().ask(DIFFERENT)
         return bool(names * clients * GROUPS <= MOST_KEPT)
+
+    def _beside_few(self, telling: Collection[int]) -> bool:
+        """Whether few of its events are in pieces that have no groups of what it is about."""
+        silent = [piece for piece in self.cover.leaves if piece not in set(telling)]
+        if not silent:
+            return True
+        named = Filter(qname=self.wanted.qname, domain=self.wanted.domain)
+        pieces, _ = self._beside(Condition(self.connection, named), silent)
+        ((count,),) = self.connection.execute(
+            f"SELECT coalesce(sum(n), 0) FROM sums_by_name e WHERE {pieces}",  # noqa: S608
+            pieces.parameters,
+        ).fetchall()
+        return bool(count <= MOST_KEPT)
 
     def _often(self, table: str, columns: Collection[str]) -> list[int]:
         """Those pieces of its cover that have groups of the name or domain that it is about."""
