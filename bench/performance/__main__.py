@@ -1,12 +1,13 @@
-"""Everything that is said of speed and memory, measured here in about 25 minutes.
+"""Everything that is said of speed and memory, measured here in about 40 minutes.
 
 uv run python -m bench.performance [--data ../shared/data] [--quick] [PART...]
 
 Every setting is the same CoreDNS with cache and forward to an upstream that answers at once;
 rounds go through all of them in turn, so that whatever else the machine does hits all alike, and
-each is compared with bare CoreDNS of its own round. Parts: throughput, latency, footprint, swaps,
-soak, ingest, classify, questions. Results are kept in a JSON file as they come; a run that was
-cut off goes on with --resume. `python -m bench.performance.report` makes docs/performance.md of it.
+each is compared with bare CoreDNS of its own round. Parts: throughput, latency, collecting,
+footprint, swaps, soak, ingest, classify, questions. Results are kept in a JSON file as they come;
+a run that was cut off goes on with --resume. `python -m bench.performance.report` makes
+docs/performance.md of it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bench.performance.systems import ADGUARD, BARE, BLOCKY, SETTINGS, Bench, go
 from bench.performance.workloads import WORKLOADS, Workloads
 from mlplugin.cli.coredns import coredns_binary
 
-QUERY_PARTS = ("throughput", "latency", "footprint", "swaps", "soak")
+QUERY_PARTS = ("throughput", "latency", "collecting", "footprint", "swaps", "soak")
 SERVICE_PARTS = {"ingest": ingest, "classify": classify, "questions": questions}
 PARTS = (*QUERY_PARTS, *SERVICE_PARTS)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.performance.apart import swap_to
+from bench.performance.collecting import PACES, collected, since
 from bench.performance.load import Generator, own_seconds
 from bench.performance.results import Results
 from bench.performance.systems import BARE, EVERYTHING, OURS, VERDICT, Bench, System, resident
@@ -83,25 +84,47 @@ class Parts:
 
     def latency(self) -> None:
         """Latency at half of what bare CoreDNS answers."""
-        rates = {
-            name: statistics.median(
-                row["qps"] for row in self.results.of("throughput", workload=name, setting=BARE)
-            ) / 2
-            for name in self.workloads
-        }  # fmt: skip
+        rates = {name: self._half(name) for name in self.workloads}
 
         def measure(name: str, setting: str) -> dict[str, Any]:
-            work = self.workloads[name]
             with System(self.bench, setting) as system:
-                self.load.steady(system.port, work.warm, self.options.warm, rates[name])
-                found = self.load.steady(
-                    system.port, work.queries, self.options.seconds, rates[name]
-                )
-            del found["p99_per_second"]
-            return found
+                return self._steady(system, self.workloads[name], rates[name])
 
         wanted = [name for name in (BARE, *OURS) if name in self.options.settings]
         self._rounds("latency", wanted, measure)
+
+    def collecting(self) -> None:
+        """Latency at half load beside what Go's collections of garbage take."""
+        log = self.bench.folder / "collections.log"
+        rates = {name: self._half(name) for name in self.workloads}
+
+        def measure(name: str, pace: str) -> dict[str, Any]:
+            log.unlink(missing_ok=True)
+            setting, environment = PACES[pace].setting, PACES[pace].environment
+            with System(self.bench, setting, environment=environment, log=log) as system:
+                work = self.workloads[name]
+                self.load.steady(system.port, work.warm, self.options.warm, rates[name])
+                ends = log.stat().st_size
+                begin = time.perf_counter()
+                found = self._steady(system, work, rates[name], warm=False)
+                return {**found, **collected(since(log, ends), time.perf_counter() - begin)}
+
+        self._rounds("collecting", list(PACES), measure)
+
+    def _half(self, name: str) -> float:
+        """Half of what bare CoreDNS answers a second, of this run or a guess without one."""
+        bare = [r["qps"] for r in self.results.of("throughput", workload=name, setting=BARE)]
+        return statistics.median(bare) / 2 if bare else 5000.0
+
+    def _steady(
+        self, system: System, work: Workload, rate: float, *, warm: bool = True
+    ) -> dict[str, Any]:
+        """Latencies at a rate, once it is warm."""
+        if warm:
+            self.load.steady(system.port, work.warm, self.options.warm, rate)
+        found = self.load.steady(system.port, work.queries, self.options.seconds, rate)
+        del found["p99_per_second"]
+        return found
 
     def footprint(self) -> None:
         """Memory after start and under load, and with a list of a million names."""
@@ -135,8 +158,7 @@ class Parts:
             shutil.copytree(shipped(), models / name)
         link, listing = models / "now", self.bench.folder / "swapped.txt"
         name = HOT if HOT in self.workloads else next(iter(self.workloads))
-        bare = [r["qps"] for r in self.results.of("throughput", workload=name, setting=BARE)]
-        rate = statistics.median(bare) / 2 if bare else 5000.0
+        rate = self._half(name)
         for number in range(self.options.rounds):
             for setting in ("peace", "swaps"):
                 if self.results.has(part="swaps", setting=setting, round=number):
@@ -169,8 +191,7 @@ class Parts:
         if self.results.has(part="soak"):
             return
         name = UNSEEN if UNSEEN in self.workloads else next(iter(self.workloads))
-        bare = [r["qps"] for r in self.results.of("throughput", workload=name, setting=BARE)]
-        rate = statistics.median(bare) / 2 if bare else 5000.0
+        rate = self._half(name)
         flood, dice = self.bench.folder / "flood.txt", random.Random(2)
         with flood.open("w") as out:
             out.writelines(

@@ -16,60 +16,22 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot
 
+from bench.performance.latencies import apart, collecting, latency
 from bench.performance.results import Results, Row, ratios, spread
-from bench.performance.systems import BARE, EVENTS, EVERYTHING, SETTINGS, VERDICT
+from bench.performance.systems import BARE, EVENTS, EVERYTHING, VERDICT
+from bench.performance.tables import TITLES, TOLD, by_workload, settings_of, table, told
 from bench.performance.workloads import HOT, UNSEEN, ZIPF
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "mlplugin"  # the same plot from the same results
 
 PLOT = "performance.svg"
-TITLES = {HOT: "hot", ZIPF: "Zipf", UNSEEN: "all unseen"}
+APART = Path(__file__).with_name("apart.json")  # more processors than are usually at hand
 GOALS = {
     VERDICT: {HOT: 0.95, ZIPF: 0.97, UNSEEN: 0.90},
     EVENTS: {HOT: 0.85, ZIPF: 0.92, UNSEEN: 0.87},
     EVERYTHING: {HOT: 0.70, ZIPF: 0.80, UNSEEN: 0.80},
 }
-TOLD = {
-    VERDICT: "verdict on query and answer",
-    EVENTS: "verdict, events to a reader that throws away",
-    EVERYTHING: "everything: verdict, events, service, DuckDB",
-    "log": "`log` to nothing",
-    "dnstap": "`dnstap` to a reader that throws away",
-    "prometheus": "`prometheus`",
-    BARE: "CoreDNS, bare",
-}
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table of Markdown, figures to the right."""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def told(values: list[float], digits: int = 2) -> str:
-    """Median, and least to most in brackets."""
-    middle, least, most = spread(values)
-    return f"{middle:,.{digits}f} ({least:,.{digits}f}-{most:,.{digits}f})"
-
-
-def settings_of(results: Results, part: str) -> list[str]:
-    """Those that were measured, in the order of the tables."""
-    there = results.names(part, "setting")
-    return [name for name in SETTINGS if name in there] + [n for n in there if n not in SETTINGS]
-
-
-def by_workload(
-    results: Results, part: str, cell: Callable[[str, str], str], settings: list[str]
-) -> str:
-    """A table of settings by workloads."""
-    workloads = results.names(part, "workload")
-    head = ["", *(TITLES.get(name, name) for name in workloads)]
-    rows = [
-        [TOLD.get(setting, setting), *(cell(setting, name) for name in workloads)]
-        for setting in settings
-    ]
-    return table(head, rows)
 
 
 def throughput(results: Results) -> Iterator[str]:
@@ -113,67 +75,6 @@ def throughput(results: Results) -> Iterator[str]:
             f"With everything on the same processors {stored:,} events were stored and {dropped:,} "
             "counted as dropped, for want of room in the queue.\n"
         )
-
-
-def latency(results: Results) -> Iterator[str]:
-    """Latency at half load."""
-    if not results.of("latency"):
-        return
-
-    def cell(setting: str, name: str) -> str:
-        rows = results.of("latency", workload=name, setting=setting)
-        return told([row["p99"] for row in rows], 0) if rows else ""
-
-    yield "## Latency at half load\n"
-    yield (
-        "99th percentile in microseconds at half of what bare CoreDNS answers, counted from when "
-        "each query was due.\n"
-    )
-    yield by_workload(results, "latency", cell, settings_of(results, "latency")) + "\n"
-    swaps = {name: results.of("swaps", setting=name) for name in ("peace", "swaps")}
-    if all(swaps.values()):
-        made = sum(row["swaps"] for row in swaps["swaps"])
-        yield (
-            f"While model, list and policy are replaced in turn, twice a second ({made} times in "
-            f"all): 99.9th percentile {told([r['p999'] for r in swaps['swaps']], 0)} µs and "
-            f"largest {told([r['max'] for r in swaps['swaps']], 0)} µs; in peace, between these "
-            f"rounds, {told([r['p999'] for r in swaps['peace']], 0)} µs and "
-            f"{told([r['max'] for r in swaps['peace']], 0)} µs.\n"
-        )
-
-
-def apart(found: dict[str, Any]) -> Iterator[str]:
-    """Latency where load and server have processors of their own, of `apart.py`."""
-    if not found:
-        return
-    it, rows = found["about"], found["rows"]
-
-    def of(part: str, key: str, **wanted: str) -> list[float]:
-        chosen = {"part": part, **wanted}
-        return [row[key] for row in rows if all(row[k] == v for k, v in chosen.items())]
-
-    yield "## Latency with processors of their own\n"
-    yield (
-        f"`python3 bench/performance/apart.py --help` tells how. On {it['processor']} with "
-        f"{it['processors']} processors: CoreDNS on {it['server']}, load on {it['load']}, upstream "
-        f"and event reader on {it['around']}; {it['system']}. Microseconds at half of what bare "
-        "CoreDNS answers there.\n"
-    )
-    yield table(["", "a second", "setting", "median", "99th percentile", "largest"], [
-        [TITLES.get(name, name), f"{of('apart', 'rate', workload=name)[0]:,.0f}",
-         TOLD.get(setting, setting),
-         *(told(of("apart", key, workload=name, setting=setting), 0)
-           for key in ("p50", "p99", "max"))]
-        for name in dict.fromkeys(row["workload"] for row in rows if row["part"] == "apart")
-        for setting in (BARE, VERDICT, EVENTS)
-    ]) + "\n"  # fmt: skip
-    if of("apart swaps", "max"):
-        swaps, peace = (
-            f"99th percentile {told(of('apart swaps', 'p99', setting=setting), 0)} and largest "
-            f"{told(of('apart swaps', 'max', setting=setting), 0)} µs"
-            for setting in ("swaps", "peace")
-        )
-        yield f"While model and list are replaced in turn: {swaps}; in peace: {peace}.\n"
 
 
 def footprint(results: Results) -> Iterator[str]:
@@ -277,7 +178,7 @@ def about(results: Results) -> Iterator[str]:
 def text_of(results: Results, more: dict[str, Any]) -> str:
     """The page; `more` is what was measured with processors apart, if it was."""
     parts: list[Callable[[Results], Iterator[str]]] = [
-        about, throughput, latency, lambda _: apart(more), footprint, service,
+        about, throughput, latency, collecting, lambda _: apart(more), footprint, service,
     ]  # fmt: skip
     return "\n".join(piece for part in parts for piece in part(results))
 
@@ -320,7 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Write page and plot, and print which goals are missed."""
     parser = argparse.ArgumentParser("python -m bench.performance.report")
     parser.add_argument("results", nargs="?", type=Path, default=Path("performance.json"))
-    parser.add_argument("--apart", type=Path, help="results of apart.py, for a section more")
+    parser.add_argument(
+        "--apart", type=Path, default=APART, help="results of apart.py; default: those kept here"
+    )
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     options = parser.parse_args(arguments)
     if not options.results.exists():
@@ -328,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = Results(options.results, fresh=False, about={})
     if not results.rows:
         parser.error(f"{options.results} has no results: run python -m bench.performance first")
-    more = json.loads(options.apart.read_text()) if options.apart else {}
+    more = json.loads(options.apart.read_text())
     (options.docs / "performance.md").write_text(text_of(results, more))
     plot(results, options.docs / PLOT)
     for row in goals_missed(results):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,13 @@ def resident(pid: int) -> float:
 class System:
     """One DNS server, with the service where the setting has one; a context."""
 
-    def __init__(self, bench: Bench, setting: str, plugin: str = "", extra: str = "") -> None:
+    def __init__(
+        self, bench: Bench, setting: str, plugin: str = "", extra: str = "", *,
+        environment: dict[str, str] | None = None, log: Path = Path("/dev/null"),
+    ) -> None:  # fmt: skip
         """`plugin` is more for the block of mlplugin, `extra` for the server block."""
         self.bench, self.setting = bench, setting
+        self.environment, self.log = environment or {}, log
         self.plain = setting.removesuffix(BEFORE)
         self.plugin, self.extra = plugin, extra
         self.port = free_port()
@@ -106,9 +111,11 @@ class System:
             self.service = Service(self.place / "data", self.place / "service.log")
             self.service.command = pinned(self.bench.cpus, self.service.command)
             self.service.start()
+            # What is imported for the first who looks is not a cost of queries.
+            urllib.request.urlopen(self.service.url, timeout=30).close()
         command = pinned(self.bench.cpus, self._command())
-        # What is logged goes where nothing is kept, as with `log` to nothing.
-        self.process = Process(command, Path("/dev/null"))
+        # What is logged goes where nothing is kept, as with `log` to nothing, unless it is wanted.
+        self.process = Process(command, self.log, self.environment)
         begin = time.perf_counter()
         self.process.start()
         until(f"{self.setting} answers", lambda: self._up() and answers(self.port), 30)

@@ -43,7 +43,7 @@ def test_quick(tmp_path: Path) -> None:
     assert swaps["swaps"] > 0
     (soak,) = results.of("soak")
     assert soak["stored"] > 0
-    for part in ("latency", "footprint", "ingest", "classify", "questions"):
+    for part in ("latency", "collecting", "footprint", "ingest", "classify", "questions"):
         assert results.of(part), part
 
     before = out.read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.performance import report
+from bench.performance.collecting import PACES
 from bench.performance.load import parse_dnsperf
 from bench.performance.results import Results, ratios, spread
 
@@ -78,6 +79,17 @@ def test_latency_apart(results: Results, tmp_path: Path) -> None:
     page = (tmp_path / "performance.md").read_text()
     assert "| hot | 1,000 | CoreDNS, bare | 10 (10-10) | 100 (100-100) | 1,000" in page
     assert "While model and list are replaced in turn: 99th percentile 100 (100-100)" in page
+
+
+def test_collecting(results: Results, tmp_path: Path) -> None:
+    of = {"part": "collecting", "workload": "hot", "p50": 50.0, "p99": 900.0, "p999": 2000.0}
+    for pace in PACES:
+        results.add(**of, setting=pace, round=0, collections=30.0, mark_ms=0.4, collecting=0.012)
+    report.main([str(results.path), "--docs", str(tmp_path)])
+    page = (tmp_path / "performance.md").read_text()
+    line = "30.0 (30.0-30.0) | 0.4 (0.4-0.4) | 0.012 (0.012-0.012) | 50 (50-50) | 900 (900-900)"
+    for told in ("CoreDNS, bare", "bare, collecting as seldom as verdict"):
+        assert f"| hot | {told} | {line}" in page
 
 
 def test_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
