@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, make_response, redirect, request, send_from_directory
+from flask import Flask, Response, jsonify, make_response, redirect, request, send_from_directory
 
 from mlplugin.api.problems import problem
 from mlplugin.api.room import Kind, Room
@@ -105,8 +105,11 @@ class Pages:
 
 
 def _go() -> Response:
-    """Lead on to what somebody looks for, without a script."""
-    return make_response(redirect(links.to_sought(request.args.get(links.SOUGHT, "")), 303))
+    """Lead on to what somebody looks for; tell the page's script where that is."""
+    address = links.to_sought(request.args.get(links.SOUGHT, ""))
+    if request.accept_mimetypes.best == "application/json":
+        return jsonify(address=address)
+    return make_response(redirect(address, 303))
 
 
 def _asset(path: str) -> Response:

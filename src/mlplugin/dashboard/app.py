@@ -233,7 +233,7 @@ def _bar() -> list[Element]:
                       autoComplete="off", spellCheck="false", className="box"),
         ],
         id="go-form",
-        action=links.GO,  # where there is no script, which knows the way itself
+        action=links.GO,  # leads on without a script, too
         role="search",
     )  # fmt: skip
     return [

@@ -20,28 +20,17 @@
     window.dispatchEvent(new PopStateEvent("popstate"));
   };
 
-  /* The address for what somebody looks for: a client, a subnet, a name, many names. What is
-     pasted is often a URL, or a host with a port: its host is meant. */
-  const hostOf = (wanted) => {
-    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(wanted)) {
-      return /^[^\s:/\\]+:\d+$/.test(wanted) ? wanted.split(":")[0] : wanted;
-    }
+  /* The address for what somebody looks for, which the service knows; null if it does not answer. */
+  const addressOf = async (form) => {
+    const sought = new URLSearchParams(new FormData(form));
     try {
-      return new URL(wanted).hostname.replace(/^\[|\]$/g, "") || wanted;
+      const answer = await fetch(`${form.getAttribute("action")}?${sought}`, {
+        headers: { Accept: "application/json" },
+      });
+      return answer.ok ? (await answer.json()).address : null;
     } catch {
-      return wanted;
+      return null;
     }
-  };
-  const addressOf = (wanted) => {
-    const host = hostOf(wanted);
-    if (/^[0-9a-f.:]*[.:][0-9a-f.:]*\/\d+$/i.test(host)) {
-      return `/queries?${new URLSearchParams({ client: host })}`;
-    }
-    const part = /^[\w-]+$/.test(host) && !/^\d+$/.test(host);  // of names
-    if (part) return `/queries?${new URLSearchParams({ qname: `*${host}*` })}`;
-    if (host.includes("*")) return `/queries?${new URLSearchParams({ qname: host })}`;
-    const client = /^[0-9.]+$|^[^/\\]*:[^/\\]*$/.test(host);
-    return `/${client ? "client" : "domain"}/${encodeURIComponent(host)}`;
   };
 
   /* An address over the range that is looked at. */
@@ -67,9 +56,8 @@
     const form = event.target;
     if (form.id === "go-form") {
       event.preventDefault();
-      const wanted = form.elements.go.value.trim();
-      if (!wanted) return;
-      go(ranged(addressOf(wanted)));
+      if (!form.elements.go.value.trim()) return;
+      addressOf(form).then((address) => (address ? go(ranged(address)) : form.submit()));
       return;
     }
     const path = form.getAttribute("action");
