@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlplugin.store import duckdb_often, duckdb_rows
-from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves
+from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves, within
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import EVENTS, Filter
@@ -305,6 +307,25 @@ def test_pieces_beside_each_other_are_read_as_one() -> None:
     assert joined(every) == [(hour(0), hour(5)), (hour(6), hour(7))]
     assert joined([every[0], every[2]]) == [(hour(0), hour(2)), (hour(4), hour(5))]
     assert joined([]) == []
+
+
+@pytest.mark.parametrize("many", [0, 1, 2, 16, 17, 200])
+@pytest.mark.parametrize("ends", ["open", "closed"])
+def test_a_time_is_in_one_of_many_ranges(many: int, ends: str) -> None:
+    """Every other hour; of many ranges a time is compared with few bounds."""
+    ranges = [(hour(2 * number), hour(2 * number + 1)) for number in range(many)]
+    if many and ends == "open":
+        ranges[0], ranges[-1] = (None, ranges[0][1]), (ranges[-1][0], None)
+    text, parameters = within(ranges)
+    query = f"SELECT time FROM (SELECT unnest(?::TIMESTAMP[]) AS time) WHERE {text}"
+    times = [hour(number / 2) for number in range(-4, 4 * many + 8)]
+    found = duckdb.execute(query, [times, *parameters]).fetchall()
+    assert [time for (time,) in found] == [
+        time for time in times
+        if any((since is None or since <= time) and (until is None or time < until)
+               for since, until in ranges)
+    ]  # fmt: skip
+    assert max(part.count("time") for part in re.split("CASE|ELSE|THEN", text)) <= 32
 
 
 def test_nothing_to_sum_up(tmp_path: Path) -> None:

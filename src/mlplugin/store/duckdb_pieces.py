@@ -18,6 +18,9 @@ import duckdb
 
 # From when on and until before when; None for no bound. Times of the store's columns.
 Range = tuple[datetime | None, datetime | None]
+# Of so many ranges each time is compared with all; of a name that is in every other piece there
+# are hundreds.
+MOST_SIDE_BY_SIDE = 16
 
 
 class Piece(NamedTuple):
@@ -98,7 +101,18 @@ def cover(pieces: Iterable[Piece], within: Range) -> Cover:
 
 
 def within(ranges: Iterable[Range]) -> tuple[str, list[Any]]:
-    """SQL that a time is in one of some ranges, and its parameters."""
+    """SQL that a time is in one of some ranges, which lie by time, and its parameters."""
+    found = list(ranges)
+    if len(found) <= MOST_SIDE_BY_SIDE:
+        return _one_of(found)
+    # Each time is compared with as many bounds as there are halvings, and not with all of them.
+    middle = len(found) // 2
+    begin = found[middle][0]
+    (before, parameters), (behind, more) = within(found[:middle]), within(found[middle:])
+    return f"(CASE WHEN time < ? THEN {before} ELSE {behind} END)", [begin, *parameters, *more]
+
+
+def _one_of(ranges: Iterable[Range]) -> tuple[str, list[Any]]:
     parts, parameters = [], []
     for since, until in ranges:
         bounds = [("time >= ?", since), ("time < ?", until)]
