@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlplugin.store import duckdb_often, duckdb_rows
+from mlplugin.store import duckdb_often, duckdb_rows, duckdb_summing, duckdb_top
 from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves, within
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
@@ -34,6 +34,7 @@ from tests.support.pieces import (
     pieces,
     some,
 )  # fmt: skip
+from tests.support.sums import counted
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +168,36 @@ def test_who_asked_is_added_up_where_pieces_tell_it(
     assert most(Filter(qname="h*"), "qname") > 1000
     assert most(Filter(domain="example.org"), "registered_domain") > 1000
     assert most(Filter(qname="h*"), "registered_domain") < 300
+
+
+@pytest.mark.parametrize(
+    ("limit", "among"), [(0, 1), (1, 1), (2, 2), (3, 4), (4, 4), (5, None), (101, None)]
+)
+def test_the_most_frequent_are_among_those_that_may_be(
+    tmp_path: Path, limit: int, among: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the same frequency all are, and what is asked for now and then is not."""
+    monkeypatch.setattr(duckdb_summing, "OFTEN", 3)
+    store = DuckDBStore(tmp_path)
+    names = "a.org a.org a.org a.org b.org b.org b.org c.org c.org c.org d.org d.org d.org".split()
+    events = []
+    for number in range(400):
+        place = number % 20
+        name = names[place] if place < len(names) else f"h{number}.org"
+        if place < 7 or place >= len(names) or number % 40 < 20:
+            events.append(event(number, time=NOON + number * 5_000_000, qname=name,
+                                registered_domain=name, client=f"192.0.2.{number % 7}"))  # fmt: skip
+    store.append("one", table(events))
+    store._upkeep.settle(LATER)
+    with store._file.reading() as connection:
+        found = duckdb_top._likely(Chosen(connection, Filter()), limit)
+    assert (None if found is None else len(found)) == among
+    rows = store.search(Filter(), 1000).rows
+    assert (
+        store.top(Filter(), "registered_domain", limit)
+        == counted(rows, "registered_domain")[:limit]
+    )
+    store.close()
 
 
 def test_what_is_asked_for_often_is_added_up_from_its_groups(filled: DuckDBStore) -> None:
@@ -317,7 +348,7 @@ def test_a_time_is_in_one_of_many_ranges(many: int, ends: str) -> None:
     if many and ends == "open":
         ranges[0], ranges[-1] = (None, ranges[0][1]), (ranges[-1][0], None)
     text, parameters = within(ranges)
-    query = f"SELECT time FROM (SELECT unnest(?::TIMESTAMP[]) AS time) WHERE {text}"
+    query = f"SELECT time FROM (SELECT unnest(?::TIMESTAMP[]) AS time) WHERE {text}"  # noqa: S608
     times = [hour(number / 2) for number in range(-4, 4 * many + 8)]
     found = duckdb.execute(query, [times, *parameters]).fetchall()
     assert [time for (time,) in found] == [

@@ -64,14 +64,22 @@ DOMAINS = """
         SELECT {value} AS value, sum(n)::BIGINT AS n FROM {names} GROUP BY 1
     ) WHERE {wanted} ORDER BY n DESC, value LIMIT {limit}
 """
-# How often domains were asked for at least, and in how many pieces that is known.
-LEAST = """
-    SELECT value, sum(n)::BIGINT, sum(told)::BIGINT FROM (
-        SELECT value, coalesce(sum(n) FILTER ({verdicts}), 0) AS n, count(DISTINCT piece) AS told
-        FROM sums_by_asker WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain GROUP BY value
-        UNION ALL
-        SELECT {value} AS value, sum(n), 0 FROM {rest} GROUP BY 1
-    ) GROUP BY value
+# How often domains were asked for at least, and in how many pieces that is known; of them those
+# that may have been asked for as often as the one at the limit. There are far more than these.
+LIKELY = """
+    WITH least AS MATERIALIZED (
+        SELECT value, sum(n)::BIGINT AS n, sum(told)::BIGINT AS told FROM (
+            SELECT value, coalesce(sum(n) FILTER ({verdicts}), 0) AS n,
+                count(DISTINCT piece) AS told
+            FROM sums_by_asker WHERE piece IN (SELECT unnest(?::BIGINT[])) AND domain
+            GROUP BY value
+            UNION ALL
+            SELECT {value} AS value, sum(n), 0 FROM {rest} GROUP BY 1
+        ) GROUP BY value
+    ), enough AS (SELECT n FROM least ORDER BY n DESC LIMIT 1 OFFSET {place})
+    SELECT value FROM least, enough
+    WHERE enough.n > {untold} * {pieces} AND least.n + {untold} * ({pieces} - told) >= enough.n
+    LIMIT {most}
 """
 # Those of some domains.
 NAMES = """
@@ -179,20 +187,17 @@ def _likely(chosen: Chosen, limit: int) -> list[str] | None:
     A piece tells of those that it has often. So much as is told of one it has at least, and where
     a piece does not tell of it, it has less than is often.
     """
+    if limit > MOST_COMPARED:
+        return None
     leaves = list(chosen.cover.leaves)
     rest = chosen.events(chosen.cover.rest)
-    query = LEAST.format(
-        value=DOMAIN, verdicts=chosen.asked_verdicts(),
+    query = LIKELY.format(
+        value=DOMAIN, verdicts=chosen.asked_verdicts(), place=max(int(limit) - 1, 0),
+        untold=duckdb_summing.OFTEN - 1, pieces=len(leaves), most=MOST_COMPARED + 1,
         rest=rest.by_names("domain_length IS NOT NULL"),
     )  # fmt: skip
     found = chosen.connection.execute(query, [leaves, *rest.parameters]).fetchall()
-    least = sorted((n for _, n, _ in found), reverse=True)
-    untold = duckdb_summing.OFTEN - 1
-    if len(least) < limit or least[limit - 1] <= untold * len(leaves):
-        return None
-    enough = least[limit - 1]
-    likely = [value for value, n, told in found if n + untold * (len(leaves) - told) >= enough]
-    return likely if len(likely) <= MOST_COMPARED else None
+    return [value for (value,) in found] if 0 < len(found) <= MOST_COMPARED else None
 
 
 def _most(
