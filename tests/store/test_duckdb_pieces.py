@@ -179,14 +179,14 @@ def test_the_most_frequent_are_among_those_that_may_be(
     """Those of the same frequency all are, and what is asked for now and then is not."""
     monkeypatch.setattr(duckdb_summing, "OFTEN", 3)
     store = DuckDBStore(tmp_path)
-    names = "a.org a.org a.org a.org b.org b.org b.org c.org c.org c.org d.org d.org d.org".split()
+    names = [*["a.org"] * 4, *["b.org"] * 3, *["c.org"] * 3, *["d.org"] * 3]
     events = []
     for number in range(400):
         place = number % 20
         name = names[place] if place < len(names) else f"h{number}.org"
         if place < 7 or place >= len(names) or number % 40 < 20:
-            events.append(event(number, time=NOON + number * 5_000_000, qname=name,
-                                registered_domain=name, client=f"192.0.2.{number % 7}"))  # fmt: skip
+            time = NOON + number * 5_000_000
+            events.append(event(number, time=time, qname=name, registered_domain=name))
     store.append("one", table(events))
     store._upkeep.settle(LATER)
     with store._file.reading() as connection:
@@ -305,6 +305,35 @@ def test_only_few_groups_are_kept_aside(
     monkeypatch.setattr(duckdb_rows, "FEW_EVENTS", 0)
     monkeypatch.setattr(duckdb_rows, "KEPT", "no query")
     assert filled.summary(wanted, ("qname", "answer"), 10) == kept
+
+
+def test_what_is_not_summed_up_yet_is_not_kept_aside_for_its_groups_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a history that is being summed up anew few pieces are there, and of all else events."""
+    monkeypatch.setattr(duckdb_rows, "MOST_KEPT", 90)
+    store = DuckDBStore(tmp_path)
+    events = [
+        event(
+            number, time=NOON + number * 5_000_000, qname="www.example.org",
+            client=f"192.0.2.{number % 100 if number >= 100 else 1}",
+        )
+        for number in range(200)
+    ]  # fmt: skip
+    store.append("one", table(events[:100]))
+    store._upkeep.settle(LATER)
+    wanted = Filter(qname="www.example.org")
+
+    def few() -> bool:
+        with store._file.reading() as connection:
+            return Chosen(connection, wanted).few
+
+    assert few(), "all of it is in groups"
+    store.append("one", table(events[100:150]))
+    assert few()
+    store.append("one", table(events[150:]))
+    assert not few()
+    store.close()
 
 
 # Which pieces a range is added up from

@@ -37,10 +37,12 @@ KEPT = """
     SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
     FROM {rows} GROUP BY ALL
 """
-# The same where pieces have groups already, which are those of events elsewhere.
+# The same where pieces have groups already, many of them again and again; elsewhere of events.
 KEPT_OFTEN = """
     CREATE OR REPLACE TEMP TABLE kept AS
-    SELECT {columns}, n, first, last, score FROM sums_of_often e WHERE {pieces}
+    SELECT {columns}, sum(n)::BIGINT AS n, min(first) AS first, max(last) AS last,
+        max(score) AS score
+    FROM sums_of_often e WHERE {pieces} GROUP BY ALL
     UNION ALL
     SELECT {columns}, count(*) AS n, min(time) AS first, max(time) AS last, max(score) AS score
     FROM events e WHERE {rest} GROUP BY ALL
@@ -243,17 +245,17 @@ class Chosen:
         return bool(names * clients * GROUPS <= MOST_KEPT)
 
     def _beside_few(self, telling: Collection[int]) -> bool:
-        """Whether few of its events are in pieces that have no groups of what it is about."""
-        silent = [piece for piece in self.cover.leaves if piece not in set(telling)]
-        if not silent:
-            return True
+        """Whether few of its events are where there are no groups of what it is about."""
+        ((unsummed,),) = self.events(self.cover.rest).ask("SELECT {n} FROM {rows}")
+        told = set(telling)
+        silent = [piece for piece in self.cover.leaves if piece not in told]
         named = Filter(qname=self.wanted.qname, domain=self.wanted.domain)
         pieces, _ = self._beside(Condition(self.connection, named), silent)
         ((count,),) = self.connection.execute(
             f"SELECT coalesce(sum(n), 0) FROM sums_by_name e WHERE {pieces}",  # noqa: S608
             pieces.parameters,
         ).fetchall()
-        return bool(count <= MOST_KEPT)
+        return bool(unsummed + count <= MOST_KEPT)
 
     def _often(self, table: str, columns: Collection[str]) -> list[int]:
         """Those pieces of its cover that have groups of the name or domain that it is about."""
