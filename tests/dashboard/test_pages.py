@@ -94,6 +94,8 @@ def test_a_long_name_takes_little_room_and_is_copied_whole(site: Site, open_page
     assert box is not None
     assert box["height"] < 60, "two lines, or three"
     assert name.inner_text().startswith("aaaa")
+    link = page.locator(".results").get_by_role("link", name=history.LONG, exact=True)
+    assert link.count() == 1, "who listens hears the name, and no sign that some is not seen"
 
 
 def test_what_is_wrong_with_a_filter_is_told_once(site: Site, open_page: Open) -> None:
