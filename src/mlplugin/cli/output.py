@@ -13,7 +13,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from mlplugin.cli.terminal import Layout, width_of
+from mlplugin.cli.terminal import Layout, room_of, width_of
 from mlplugin.service.spreadsheet import harmless
 
 Row = Mapping[str, Any]
@@ -90,7 +90,7 @@ def _csv(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
 def _table(rows: Iterable[Row], columns: Sequence[str], out: TextIO) -> int:
     source = iter(rows)
     first = [_cells(row, columns) for row in islice(source, TABLE_ROWS)]
-    widths = [max(map(len, column)) for column in zip(columns, *first, strict=True)]
+    widths = [max(map(room_of, column)) for column in zip(columns, *first, strict=True)]
     layout = Layout.of(widths, width_of(out))
     count = -1  # the first line is none of the rows
     for cells in chain([list(columns)], first, (_cells(row, columns) for row in source)):

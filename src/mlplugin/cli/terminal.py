@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-# To have a table's rows in one line each, cells are cut to so many characters, but to no fewer.
-LEAST = 24
+# To have a table's rows in one line each, cells are cut to such a width, but to no less: a time is
+# as wide, of which every character tells something.
+LEAST = 27
 GAP, INDENT, CUT = "  ", "  ", "…"
 
 
@@ -43,7 +45,7 @@ class Layout:
         at = 0
         for count in self.lines:
             shown = [
-                (cell if self.most is None else cut(cell, width)).ljust(width)
+                _padded(cell if self.most is None else cut(cell, width), width)
                 for cell, width in zip(
                     cells[at : at + count], self.widths[at : at + count], strict=True
                 )
@@ -59,13 +61,39 @@ def width_of(out: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if out.isatty() else None
 
 
+def room_of(text: str) -> int:
+    """How wide a text is: East Asian letters take two places, accents by themselves none."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_places, text))
+
+
+def _places(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def cut(text: str, width: int) -> str:
     """Shorten a text to a width, by its middle: of a name both ends tell something."""
-    if len(text) <= width:
+    if room_of(text) <= width:
         return text
     tail = width // 2
     head = width - tail - len(CUT)
-    return f"{text[: max(head, 0)]}{CUT}{text[len(text) - tail :]}"
+    return f"{_begin(text, head)}{CUT}{_begin(text[::-1], tail)[::-1]}"
+
+
+def _begin(text: str, room: int) -> str:
+    """As much of the beginning of a text as there is room for."""
+    for place, char in enumerate(text):
+        room -= _places(char)
+        if room < 0:
+            return text[:place]
+    return text
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - room_of(text))
 
 
 def _together(widths: Sequence[int]) -> int:
