@@ -36,10 +36,9 @@
   /* An address over the range that is looked at. */
   const ranged = (address) => {
     const here = new URLSearchParams(location.search);
-    const [path, said] = address.split("?");
-    const there = new URLSearchParams(said);
-    for (const name of ["since", "until"]) if (here.get(name)) there.set(name, here.get(name));
-    return there.size ? `${path}?${there}` : path;
+    const range = new URLSearchParams();
+    for (const name of ["since", "until"]) if (here.get(name)) range.set(name, here.get(name));
+    return range.size ? `${address}${address.includes("?") ? "&" : "?"}${range}` : address;
   };
 
   document.addEventListener("click", (event) => {
