@@ -429,6 +429,32 @@ def test_an_older_file_is_summed_up_by_and_by(tmp_path: Path) -> None:
     store.close()
 
 
+def test_pieces_of_an_older_version_are_made_anew(tmp_path: Path, filled: DuckDBStore) -> None:
+    """They had no groups, and told of fewer domains and names who asked for them."""
+    assert {piece.level for piece in pieces(filled)} > {0}
+    before = pieces(filled)
+    filled.close()
+    with duckdb.connect(tmp_path / FILE) as old:
+        old.execute("DROP TABLE sums_of_often")
+        old.execute("DROP TABLE times_of_often")
+        old.execute("DELETE FROM sums_by_asker WHERE n < 4")
+        old.execute("UPDATE mlplugin SET version = 3")
+    store = DuckDBStore(tmp_path)
+    assert pieces(store) == [], "it opens at once"
+    assert_sums(store, Filter())
+    store._upkeep.settle(LATER)
+    there = {piece.id for piece in pieces(store)}
+    assert len(there) == len(before)
+    assert not there & {piece.id for piece in before}
+    assert_true(store)
+    assert_sums(store, Filter(domain="example.org"))
+    with store._file.reading() as connection:
+        for name in duckdb_summing.TABLES:
+            found = connection.execute(f"SELECT DISTINCT piece FROM {name}").fetchall()  # noqa: S608
+            assert {piece for (piece,) in found} <= there, "nothing is left of those before"
+    store.close()
+
+
 KILLED = """
 import sys
 from datetime import datetime, UTC
