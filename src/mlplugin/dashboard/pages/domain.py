@@ -202,8 +202,8 @@ def _tables(
     return [
         rankings.ranked("Clients", "Client", found["top_clients"],
                lambda row: text.client(row["value"], **kept), flagged=flagged("client")),
-        rankings.ranked("Answers seen", "Answer", found["top_answers"], lambda row: html.Span(
-            text.plain(row["value"]), className="mono")),
+        rankings.ranked("Answers seen", "Answer", found["top_answers"], lambda row: text.in_little(
+            html.Span, text.plain(row["value"]), "mono")),
         rankings.ranked(title_of, "Name", names, lambda row: text.name(row["value"], **kept),
                flagged=flagged("qname")),
     ]  # fmt: skip

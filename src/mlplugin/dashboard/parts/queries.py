@@ -68,9 +68,11 @@ def _answers(row: Row) -> Element | str:
     answers: Sequence[str] | str = row["answers"] or ()
     if isinstance(answers, str):
         answers = answers.split()
-    shown = " ".join(text.plain(answer) for answer in answers[:MOST_ANSWERS])
+    shown: list[Any] = []
+    for answer in answers[:MOST_ANSWERS]:
+        shown += [text.in_little(html.Span, text.plain(answer), "answer"), " "]
     if len(answers) > MOST_ANSWERS:
-        shown += f" and {len(answers) - MOST_ANSWERS} more"
+        shown.append(f"and {len(answers) - MOST_ANSWERS} more")
     return html.Span(shown, className="mono")
 
 

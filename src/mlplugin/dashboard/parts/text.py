@@ -55,14 +55,14 @@ def bare_name(qname: str | None) -> Element | str:
     """Show a name: the A-label form, and the U-label form where it differs."""
     if not qname:
         return MISSING
-    shown: list[Any] = [_in_little(html.Span, plain(qname), "name")]
+    shown: list[Any] = [in_little(html.Span, plain(qname), "name")]
     readable = u_label_form(qname)
     if readable:
-        shown.append(_in_little(html.Bdi, readable, "u-label"))
+        shown.append(in_little(html.Bdi, readable, "u-label"))
     return html.Span(shown)
 
 
-def _in_little(element: Callable[..., Element], text: str, kind: str) -> Element:
+def in_little(element: Callable[..., Element], text: str, kind: str) -> Element:
     """Show a text whose middle is not seen where it is long, but is there: it is copied, too."""
     if len(text) <= LONGEST:
         return element(text, className=kind)
