@@ -19,12 +19,12 @@ from mlplugin.store.duckdb_query import BLOCKED, FLAGGED
 
 # A piece of level 0 has about so many events: what is left beside pieces is read anew each time,
 # which of larger ones takes longer than all sums where a range begins and ends.
-PIECE_EVENTS = 250_000
+PIECE_EVENTS = 500_000
 # So many pieces beside each other become one of the next level.
-TOGETHER = 16
+TOGETHER = 8
 # Of what was asked for so often in a piece, who asked for it is summed up too. What a piece says
 # nothing of is seldomer: to change it is to make all pieces anew (`schema`).
-OFTEN = 500
+OFTEN = 1000
 # The finest step of the sums by time (seconds); pieces begin and end with minutes.
 SLOT_SECONDS = 600
 MINUTE = timedelta(minutes=1)
