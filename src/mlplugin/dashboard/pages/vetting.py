@@ -67,7 +67,6 @@ def layout(query: Mapping[str, str], service: Service, shared: Shared) -> Any:
                             ],
                             className="toolbar",
                         ),
-                        html.P(ORDER, className="note order"),
                         live.Div(queue(kept, service, shared), id="queue", className="body"),
                     ],
                     className="card most",
@@ -131,7 +130,7 @@ def queue(kept: Mapping[str, str], service: Service, shared: Shared) -> Any:
             "Names that the model is unsure of, or flags again and again, come here by themselves. "
             "Take a longer range to see older ones.",
         )
-    return _table(rows, kept)
+    return [html.P(ORDER, className="note"), _table(rows, kept)]
 
 
 def _table(rows: Sequence[Mapping[str, Any]], kept: Mapping[str, str]) -> Element:
