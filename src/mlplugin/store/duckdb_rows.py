@@ -6,7 +6,6 @@ page's sums; or pieces (`duckdb_pieces`) are added up, and the events beside the
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ import duckdb
 from mlplugin.store import duckdb_often, duckdb_pieces
 from mlplugin.store.duckdb_pieces import Range
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED, Condition, naive
+from mlplugin.store.once import Once
 from mlplugin.store.port import Filter
 from mlplugin.verdict import Level
 
@@ -180,18 +180,18 @@ class Chosen:
             None if wanted.until is None else naive(wanted.until),
         )
 
-    @functools.cached_property
+    @Once
     def cover(self) -> duckdb_pieces.Cover:
         """What of the range is summed up."""
         return duckdb_pieces.cover(duckdb_pieces.read(self.connection), self._within)
 
-    @functools.cached_property
+    @Once
     def _condition(self) -> Condition:
         """All but the times."""
         timeless = replace(self.wanted, since=None, until=None)
         return Condition(self.connection, timeless, self._clients)
 
-    @functools.cached_property
+    @Once
     def named(self) -> Condition:
         """What it asks for of names and their domains, where it asks for nothing else."""
         return Condition(self.connection, replace(self.wanted, since=None, until=None, verdicts=()))
@@ -209,7 +209,7 @@ class Chosen:
         found = self.connection.execute(query, [*parameters, *rest.parameters]).fetchall()
         return [address for (address,) in found]
 
-    @functools.cached_property
+    @Once
     def count(self) -> int:
         """How many events it has."""
         if self._asked <= TIMES_KNOWN and self.cover.leaves:
@@ -221,14 +221,14 @@ class Chosen:
         ((count,),) = rows.ask("SELECT coalesce({n}, 0) FROM {rows}")
         return int(count)
 
-    @functools.cached_property
+    @Once
     def _wide(self) -> Chosen:
         """The same without some domains of a client, which are looked for among few groups."""
         if self.wanted.domains is None or self.wanted.client is None:
             return self
         return Chosen(self.connection, replace(self.wanted, domains=None))
 
-    @functools.cached_property
+    @Once
     def few(self) -> bool:
         """Whether it has few events, or is about one name, domain or client in few groups."""
         if self._wide is not self:
@@ -276,7 +276,7 @@ class Chosen:
         """Give what its events fulfil."""
         return self._in(self._condition, self._ranges)
 
-    @functools.cached_property
+    @Once
     def _ranges(self) -> Sequence[Range]:
         """The times that its events are of: of a name that is asked for seldom, in few pieces."""
         names = self.by_name() if self._about_name else None
@@ -331,7 +331,7 @@ class Chosen:
             return None
         return self._by_client
 
-    @functools.cached_property
+    @Once
     def _by_client(self) -> Rows:
         pieces, rest = self._beside(self._condition, self.cover.leaves)
         self.connection.execute(
