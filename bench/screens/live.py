@@ -131,12 +131,12 @@ def _clicks(results: Results, here: browse.Window, busy: Busy, rounds: int) -> N
     for number in range(rounds):
         deeds = [
             *((f"overview: {span}", f"nav.segments a[href*='since={span}']") for span in RANGES),
-            ("go to queries", "nav.pages a[href='/queries']"),
+            ("go to queries", "nav.pages a[href^='/queries']"),
             ("queries: 1h", "nav.segments a[href*='since=1h']"),
             ("queries: everything", "nav.segments a[href*='since=all']"),
-            ("go to vetting", "nav.pages a[href='/vetting']"),
-            ("go to model", "nav.pages a[href='/model']"),
-            ("go to overview", "nav.pages a[href='/']"),
+            ("go to vetting", "nav.pages a[href^='/vetting']"),
+            ("go to model", "nav.pages a[href^='/model']"),
+            ("go to overview", "nav.pages a:first-child"),
         ]
         for setting, selector in deeds:
             took = here.follow(selector)
