@@ -56,8 +56,10 @@ def overview(seen: Seen, truth: Truth, asked: Asked, found: Compared) -> None:
         found.hold(label, tile["value"], grouped(now[label.lower()]))
         if before is not None:
             was = before[label.lower()]
-            said = f"{grouped(was)} in the range before" if was else "none in the range before"
-            if was == now[label.lower()]:
+            said = f"{grouped(was)} in the range before"
+            if not was:
+                said = "none in the range before"
+            elif was == now[label.lower()]:
                 said = "as in the range before"
             found.hold(f"{label} before", tile["change"], said)
     for title, column in (("Threat", "threat"), ("Action", "action")):

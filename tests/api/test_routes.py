@@ -551,7 +551,7 @@ def test_a_fault_of_ours_says_nothing_inside(live: Live, monkeypatch: pytest.Mon
     def broken(*_: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(type(live.service.store), "stats", broken)
+    monkeypatch.setattr(type(live.service.store), "summary", broken)
     answer = live.ask("GET", "/api/v1/stats")
     assert is_problem(answer, 500)
     assert b"secret" not in answer.body
