@@ -95,5 +95,7 @@ def test_cut() -> None:
     assert cut("example.org", 11) == "example.org"
     assert cut("example.org", 7) == f"exa{CUT}org"
     assert cut("example.org", 1) == CUT
+    assert cut("score 40.1: label:xq +3.1", 12) == f"score 40.1:{CUT}", "the strongest comes first"
+    assert cut("a b", 1) == CUT
     assert cut("\u6771\u4eac\u90fd.example", 8) == f"\u6771{CUT}mple"
     assert cut("\u6771\u4eac\u90fd", 4) == f"{CUT}\u90fd"

@@ -72,6 +72,18 @@ def test_changes(now: float, before: float, said: str) -> None:
     assert cards._change(now, before, "bad").children == said
 
 
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (30.0, "about one clean name in 1,000 scores"),
+        (43.0, "about one clean name in 19,953 scores"),
+        (51.5, "fewer than one clean name in 20,000 scores"),
+    ],
+)
+def test_no_score_promises_more_than_was_measured(score: float, said: str) -> None:
+    assert text.as_high(score) == said
+
+
 def test_steps_in_words() -> None:
     assert [span_text(step) for step in (1, 60, 900, 7200, 86400)] == [
         "1 second", "1 minute", "15 minutes", "2 hours", "1 day",

@@ -75,9 +75,11 @@ def _places(char: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Shorten a text to a width, by its middle: of a name both ends tell something."""
+    """Shorten a text to a width: words by their end, a name, whose ends tell, within."""
     if room_of(text) <= width:
         return text
+    if " " in text:
+        return f"{_begin(text, width - len(CUT))}{CUT}"
     tail = width // 2
     head = width - tail - len(CUT)
     return f"{_begin(text, head)}{CUT}{_begin(text[::-1], tail)[::-1]}"

@@ -159,8 +159,8 @@ def histogram(bins: Sequence[Mapping[str, Any]], at: float, limits: Mapping[str,
 
 def flagged(found: Mapping[str, Any], kept: Mapping[str, str]) -> Any:
     """Show what would be flagged at a threshold."""
-    score, often = float(found["score"]), 10 ** (float(found["score"]) / 10)
-    promise = f"about one clean name in {often:,.0f} scores so high"
+    score = float(found["score"])
+    promise = f"{text.as_high(score)} so high"
     if not found["names"]:
         return cards.empty(
             f"At {score:g} nothing of this history would be flagged.", f"Elsewhere {promise}."

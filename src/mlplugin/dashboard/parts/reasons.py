@@ -44,11 +44,8 @@ def _score(verdict: Mapping[str, Any]) -> str:
     score = float(verdict["score"])
     if score <= 0:
         return f"score {score:.1f}, model {text.plain(verdict['model'])}"
-    often = 10 ** (score / 10)
-    shown = f"{often:,.0f}" if often < 10_000 else f"{round(often, -3):,.0f}"
     return (
-        f"score {score:.1f}: one clean name in {shown} scores as high · "
-        f"model {text.plain(verdict['model'])}"
+        f"score {score:.1f}: {text.as_high(score)} as high · model {text.plain(verdict['model'])}"
     )
 
 

@@ -13,6 +13,8 @@ A_PREFIX = "xn--"
 MISSING = "–"
 # Of a name in a list that is longer so much of each end is seen.
 LONGEST, SEEN = 72, 30
+# Some 23,000 clean names calibrate the shipped model: higher scores are drawn out beyond them.
+MEASURED_SCORE = 43.0
 
 
 def plain(text: object) -> str:
@@ -115,6 +117,13 @@ def short(value: float) -> str:
 def score(value: float | None) -> str:
     """Write a score."""
     return MISSING if value is None else f"{value:.1f}"
+
+
+def as_high(of: float) -> str:
+    """Say how many clean names score so high, as far as that was measured: so many calibrate."""
+    if of > MEASURED_SCORE:
+        return "fewer than one clean name in 20,000 scores"
+    return f"about one clean name in {10 ** (of / 10):,.0f} scores"
 
 
 def share(part: float, whole: float) -> str:
