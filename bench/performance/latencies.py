@@ -51,8 +51,9 @@ def apart(found: dict[str, Any]) -> Iterator[str]:
     yield (
         f"`python3 bench/performance/apart.py --help` tells how. On {it['processor']} with "
         f"{it['processors']} processors: CoreDNS on {it['server']}, load on {it['load']}, upstream "
-        f"and event reader on {it['around']}; {it['system']}. Microseconds at half of what bare "
-        "CoreDNS answers there.\n"
+        f"and event reader on {it['around']}; {it['system']}"
+        f"{', with model ' + it['model'] if 'model' in it else ''}. Microseconds at half of what "
+        f"bare CoreDNS answers there{'; ' + it['note'] if 'note' in it else ''}.\n"
     )
     yield table(["", "a second", "setting", "median", "99th percentile", "largest"], [
         [TITLES.get(name, name), f"{of('apart', 'rate', workload=name)[0]:,.0f}",

@@ -43,7 +43,10 @@ def throughput(results: Results) -> Iterator[str]:
             return f"{spread([row['qps'] for row in rows])[0]:,.0f} answers/s"
         found = ratios(results, name, setting)
         goal = GOALS.get(setting, {}).get(name)
-        return told(found) + (f", goal {goal:.2f}" if goal else "") if found else ""
+        if not found or not goal:
+            return told(found) if found else ""
+        missed = ", missed" if statistics.median(found) < goal else ""
+        return f"{told(found)}, goal {goal:.2f}{missed}"
 
     def cost(column: str) -> Callable[[str, str], str]:
         def cell(setting: str, name: str) -> str:

@@ -53,7 +53,7 @@ def test_page_and_plot(
 ) -> None:
     assert report.main([str(results.path), "--docs", str(tmp_path)]) == 0
     page = (tmp_path / "performance.md").read_text()
-    assert "| verdict on query and answer | 0.90 (0.80-1.00), goal 0.95 |" in page
+    assert "| verdict on query and answer | 0.90 (0.80-1.00), goal 0.95, missed |" in page
     assert "| CoreDNS, bare | 1,000 answers/s |" in page
     assert "It ran on test, processors 0,1 of 2" in page
     plot = (tmp_path / report.PLOT).read_bytes()
