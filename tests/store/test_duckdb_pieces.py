@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlplugin.store import duckdb_often, duckdb_rows, duckdb_summing, duckdb_top
+from mlplugin.store import duckdb_often, duckdb_query, duckdb_rows, duckdb_summing, duckdb_top
 from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves, within
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
-from mlplugin.store.port import EVENTS, Filter
+from mlplugin.store.port import EVENTS, Filter, Order
 from tests.support.events import NOON, event, table
 from tests.support.pieces import (
     BEGIN,
@@ -294,6 +294,26 @@ def test_a_subnet_is_looked_up_among_the_clients_of_its_times(filled: DuckDBStor
     with filled._file.writing() as connection:
         connection.execute("UPDATE sums_by_client SET client = '192.0.2.99'")
     assert "192.0.2.99" in among(Filter(client=subnet))
+
+
+@pytest.mark.parametrize("most", [0, 2, 1000])
+def test_a_subnet_of_many_clients_has_the_same_queries(
+    filled: DuckDBStore, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(duckdb_query, "MOST_LISTED", most)
+    rows = filled.search(Filter(), 100_000).rows
+    for text, clients in (("192.0.2.0/30", 4), ("192.0.2.2/31", 2), ("10.0.0.0/8", 0)):
+        subnet = ip_network(text)
+        there = [row for row in rows if ip_address(row["client"]) in subnet]
+        assert len({row["client"] for row in there}) == clients
+        wanted = Filter(client=subnet)
+        assert_sums(filled, wanted)
+        first = filled.search(wanted, 7)
+        assert (first.rows, first.total) == (there[:7], len(there))
+        if clients:
+            assert filled.search(wanted, 7, first.next).rows == there[7:14]
+        oldest = filled.search(wanted, 7, None, Order.OLDEST).rows
+        assert oldest == there[::-1][:7]
 
 
 def test_only_few_groups_are_kept_aside(
