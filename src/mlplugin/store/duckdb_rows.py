@@ -161,7 +161,7 @@ SUMMED = {
 
 def expression(by: str | None) -> str:
     """SQL of a column that slices of time are counted by."""
-    return "NULL" if by is None else f"{by}::VARCHAR"
+    return "NULL" if by is None else by
 
 
 class Chosen:
