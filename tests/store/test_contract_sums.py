@@ -176,16 +176,28 @@ def test_suspects(read_store: Store, rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("client", ["192.0.2.1", "192.0.2.99"])
-def test_domains_that_others_asked_for(read_store: Store, rows: list[Row], client: str) -> None:
-    wanted = Filter(client=ip_network(client), until=AT + timedelta(minutes=6))
-    asked = ["example.org", "b.de", "other.net", "never.net"]
-    others = {
-        row["registered_domain"]
-        for row in rows
-        if row["client"] != client and row["time"] < AT + timedelta(minutes=6)
-    }
-    assert read_store.shared_domains(wanted, asked) == others & set(asked)
-    assert read_store.shared_domains(wanted, []) == set()
+@pytest.mark.parametrize("minutes", [6, 60])
+@pytest.mark.parametrize("limit", [2, 100])
+def test_a_portrait(
+    read_store: Store, rows: list[Row], client: str, minutes: int, limit: int
+) -> None:
+    wanted = Filter(client=ip_network(client), until=AT + timedelta(minutes=minutes))
+    some = [row for row in rows if row["time"] < AT + timedelta(minutes=minutes)]
+    mine = [row for row in some if row["client"] == client]
+    found = read_store.portrait(wanted, limit, 3)
+    assert found.summary.stats.queries == len(mine)
+    for column in ("qname", "registered_domain"):
+        assert found.summary.top[column] == read_store.top(wanted, column, limit)
+        told = [(one.value, one.queries) for one in found.summary.top[column]]
+        expected = [(one.value, one.queries) for one in counted(mine, column)]
+        assert told == expected[:limit]
+    flagged = counted([row for row in mine if row["verdict"] != "benign"], "qname")
+    assert [(one.value, one.queries) for one in found.flagged] == [
+        (one.value, one.queries) for one in flagged[:3]
+    ]
+    domains = {one.value for one in found.summary.top["registered_domain"]}
+    others = {row["registered_domain"] for row in some if row["client"] != client}
+    assert found.shared == others & domains
 
 
 def test_similar(read_store: Store, rows: list[Row]) -> None:

@@ -168,7 +168,13 @@ def assert_sums(store: DuckDBStore, wanted: Filter) -> None:
             for row in store.search(others, 100_000).rows
             if row["client"] != str(client.network_address)
         } & {"example.org", "b.de"}
-        assert store.shared_domains(wanted, ["example.org", "b.de"]) == shared
+        found = store.portrait(wanted, 3, 2)
+        assert found.summary == store.summary(wanted, ("qname", "registered_domain"), 3)
+        flagged = [row for row in rows if row["verdict"] != "benign"]
+        assert found.flagged == counted(flagged, "qname")[:2]
+        assert found.shared & {"example.org", "b.de"} == shared & {
+            one.value for one in found.summary.top["registered_domain"]
+        }
 
 
 def assert_quickly(store: DuckDBStore) -> None:

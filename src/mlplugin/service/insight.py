@@ -139,11 +139,11 @@ class Insight:
         """Sum up what is known of a client, and what sets it apart from the others."""
         address = parse_address(ip)
         within = replace(asked.parse(), client=ip_network(address))
-        found = self._store.summary(within, ("qname", "registered_domain"), MOST_DOMAINS)
+        portrait = self._store.portrait(within, MOST_DOMAINS, LISTED)
+        found = portrait.summary
         mine = found.top["registered_domain"]
-        flagged = self._store.top(replace(within, verdicts=FLAGGED), "qname", LISTED)
-        shared = self._store.shared_domains(within, [one.value for one in mine]) if mine else ()
-        only, new = [one for one in mine if one.value not in shared], self._new(mine, within)
+        only = [one for one in mine if one.value not in portrait.shared]
+        new = self._new(mine, within)
         return {
             "client": str(address),
             **stats_json(found.stats),
@@ -158,7 +158,7 @@ class Insight:
                 {"value": one.value, "queries": one.queries, "first": rfc3339(one.first)}
                 for one in new[:LISTED]
             ],
-            "flagged_names": counts_json(flagged),
+            "flagged_names": counts_json(portrait.flagged),
         }
 
     def _new(self, mine: list[Count], within: Filter) -> list[Count]:

@@ -131,6 +131,10 @@ class Rows:
         self.ask(NAMED)
         return Rows(self.connection, "named e WHERE true", [], summed=True)
 
+    def flagged(self) -> Rows:
+        """Those of its rows that are flagged."""
+        return replace(self, text=f"{self.text} AND {FLAGGED}")
+
     def by_names(self, also: str) -> str:
         """SQL of rows with a name, its domain and `n` that fulfil one more condition.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from mlplugin.store import duckdb_decisions, duckdb_past, duckdb_sensors, duckdb_sums, duckdb_top
-from mlplugin.store.duckdb_decisions import client_text
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_query import (
     EXPORTED,
@@ -46,7 +44,7 @@ from mlplugin.store.port import (
     StoreBusyError,
 )
 from mlplugin.store.sequences import Intervals
-from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
+from mlplugin.store.sums import Bin, Count, Portrait, Slice, Stats, Summary, Suspect
 
 FILE = "history.duckdb"
 
@@ -224,12 +222,10 @@ class DuckDBStore:
         with self._file.reading() as connection:
             return duckdb_sums.suspects(Chosen(connection, wanted), limit)
 
-    def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
-        """Give those registered domains that others asked for than the filter's client, one."""
+    def portrait(self, wanted: Filter, limit: int, flagged: int) -> Portrait:
+        """Give what the filter's client, one, asked for, and what of it others did, too."""
         with self._file.reading() as connection:
-            others = Chosen(connection, replace(wanted, client=None))
-            mine, client = Chosen(connection, wanted), client_text(wanted.client)
-            return duckdb_sums.shared_domains(others, mine, client, list(domains))
+            return duckdb_sums.portrait(Chosen(connection, wanted), limit, flagged)
 
     def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:
         """Give registered domains that may look like one, and how often each was asked for."""

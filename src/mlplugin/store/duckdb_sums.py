@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from mlplugin.store.duckdb_decisions import client_text
 from mlplugin.store.duckdb_query import BLOCKED, FLAGGED, aware, moment
 from mlplugin.store.duckdb_rows import Chosen, Rows, expression
 from mlplugin.store.duckdb_summing import SLOT_SECONDS
 from mlplugin.store.duckdb_top import DOMAIN, required, top
 from mlplugin.store.port import OBSERVE
-from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
+from mlplugin.store.sums import Bin, Count, Portrait, Slice, Stats, Summary, Suspect
 from mlplugin.verdict import Level, Threat
 
 # From how many queries on the different names are estimated: counting them takes several times
@@ -51,6 +53,8 @@ KEPT = {
     "shadow_model": "shadow_model",
 }  # fmt: skip
 HIGHEST_BIN = 59
+# What is told of a client.
+PORTRAYED = ("qname", "registered_domain")
 BY_SCORE = """
     SELECT least(floor(score)::INTEGER, {bin}), count(*), {names} FROM {rows} GROUP BY 1 ORDER BY 1
 """
@@ -64,15 +68,22 @@ def stats(chosen: Chosen) -> Stats:
 
 def summary(chosen: Chosen, columns: Sequence[str], limit: int) -> Summary:
     """Count, and give the most frequent values of some columns."""
-    kept = chosen.kept([KEPT[column] for column in columns]) if chosen.few else None
+    return _summary(chosen, columns, limit, _kept(chosen, columns))
+
+
+def _kept(chosen: Chosen, columns: Sequence[str]) -> Rows | None:
+    """What is read once of events, where they are few, for sums of some columns."""
+    return chosen.kept([KEPT[column] for column in columns]) if chosen.few else None
+
+
+def _summary(chosen: Chosen, columns: Sequence[str], limit: int, kept: Rows | None) -> Summary:
     found = {column: top(chosen, column, limit, kept) for column in columns}
     return Summary(_stats(chosen, kept), found)
 
 
 def top_of(chosen: Chosen, column: str, limit: int) -> list[Count]:
     """Give the most frequent values of a column."""
-    kept = chosen.kept([KEPT[column]]) if chosen.few else None
-    return top(chosen, column, limit, kept)
+    return top(chosen, column, limit, _kept(chosen, (column,)))
 
 
 def _stats(chosen: Chosen, kept: Rows | None) -> Stats:
@@ -168,25 +179,31 @@ def suspects(chosen: Chosen, limit: int) -> list[Suspect]:
     ]
 
 
-def shared_domains(
-    others: Chosen, mine: Chosen, client: str | None, domains: list[str]
-) -> set[str]:
-    """Give those registered domains that others asked for than a client.
+def portrait(chosen: Chosen, limit: int, flagged: int) -> Portrait:
+    """Give what a client asked for: its events are read once, where they are few."""
+    kept = _kept(chosen, PORTRAYED)
+    found = _summary(chosen, PORTRAYED, limit, kept)
+    bad: list[Count] = []
+    if found.stats.flagged:
+        asked = chosen.wanted.verdicts or tuple(Level)
+        verdicts = tuple(level for level in asked if level is not Level.BENIGN)
+        suspect = Chosen(chosen.connection, replace(chosen.wanted, verdicts=verdicts))
+        bad = top(suspect, "qname", flagged, None if kept is None else kept.flagged())
+    return Portrait(found, bad, _shared(chosen, found.top["registered_domain"]))
 
-    Args:
-        others: what everyone asked, and ...
-        mine: ... what the client asked.
-        client: the client.
-        domains: of these.
-    """
+
+def _shared(chosen: Chosen, own: list[Count]) -> set[str]:
+    """Those of a client's registered domains that others asked for, too."""
+    domains = [one.value for one in own]
     if not domains:
         return set()
+    others = Chosen(chosen.connection, replace(chosen.wanted, client=None))
     every = others.by_name()
     if every is None:
+        client = client_text(chosen.wanted.client)
         return set(_by_domain(others.events(), domains, "client <> ?", client))
-    own = _by_domain(mine.events(), domains)
     found = _by_domain(every, domains)
-    return {domain for domain, n in found.items() if n > own.get(domain, 0)}
+    return {one.value for one in own if found.get(one.value, 0) > one.queries}
 
 
 def _by_domain(

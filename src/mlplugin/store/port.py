@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from mlplugin.errors import StoreError
-from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
+from mlplugin.store.sums import Bin, Count, Portrait, Slice, Stats, Summary, Suspect
 from mlplugin.verdict import Level, Source, Threat
 
 # Times are microseconds since 1970 UTC, durations microseconds, answers joined by spaces.
@@ -300,8 +300,11 @@ class Store(Protocol):
         """Give the registered domains with the most flagged queries, then with the most of all."""
         ...
 
-    def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
-        """Give those registered domains that others asked for than the filter's client, one."""
+    def portrait(self, wanted: Filter, limit: int, flagged: int) -> Portrait:
+        """Give what the filter's client, one, asked for, and what of it others did, too.
+
+        `limit` names and domains at most, and so many of the flagged names.
+        """
         ...
 
     def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:

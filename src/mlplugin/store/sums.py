@@ -61,6 +61,21 @@ class Summary:
     top: Mapping[str, list[Count]]
 
 
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What a client asked for.
+
+    Attributes:
+        summary: its counts, and its most frequent names (`qname`) and `registered_domain`s.
+        flagged: its most frequent flagged names.
+        shared: those of these domains that others asked for, too.
+    """
+
+    summary: Summary
+    flagged: list[Count]
+    shared: set[str]
+
+
 # What slices of time can be counted by: `Slice`.
 SLICED_BY = ("verdict", "threat", "action", "rcode", "qtype")
 

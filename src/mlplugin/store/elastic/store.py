@@ -40,7 +40,7 @@ from mlplugin.store.port import (
     Sensor,
     Size,
 )
-from mlplugin.store.sums import Bin, Count, Slice, Stats, Summary, Suspect
+from mlplugin.store.sums import Bin, Count, Portrait, Slice, Stats, Summary, Suspect
 
 EXPORT_ROWS = 5_000
 
@@ -284,11 +284,15 @@ class ElasticStore:
         return sums.suspects(self._search, query.condition(wanted), limit)
 
     @_shaped
-    def shared_domains(self, wanted: Filter, domains: Sequence[str]) -> set[str]:
-        """Give those registered domains that others asked for than the filter's client, one."""
+    def portrait(self, wanted: Filter, limit: int, flagged: int) -> Portrait:
+        """Give what the filter's client, one, asked for, and what of it others did, too."""
+        found = self.summary(wanted, ("qname", "registered_domain"), limit)
+        suspect = {"bool": {"filter": [query.condition(wanted), query.FLAGGED]}}
+        bad = sums.top(self._search, suspect, "qname", flagged)
         everyone = query.condition(replace(wanted, client=None))
         own = query.condition(Filter(client=wanted.client))
-        return sums.shared_domains(self._search, everyone, own, list(domains))
+        domains = [one.value for one in found.top["registered_domain"]]
+        return Portrait(found, bad, sums.shared_domains(self._search, everyone, own, domains))
 
     @_shaped
     def similar(self, wanted: Filter, domain: str, label: str, limit: int) -> dict[str, int]:
