@@ -11,6 +11,7 @@ import pytest
 from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.vetting import (
     FRESH_SECONDS,
+    NOTHING,
     RETRY_SECONDS,
     ChangedError,
     Vetting,
@@ -156,6 +157,17 @@ def test_nobody_decides_between_the_look_and_the_deed(
     monkeypatch.setattr(store, "overrides", overrides)
     vetting.replace(decision("example.org", "benign"), who="ann")
     assert could == [False]
+
+
+def test_where_none_is_expected_none_is_replaced(world: dict[str, Any]) -> None:
+    store, vetting = world["store"], world["vetting"]
+    mine = decision("example.org", "benign")
+    assert vetting.replace(mine, who="ann", expected=NOTHING) is None
+    with pytest.raises(ChangedError, match=r"example\.org meanwhile"):
+        vetting.replace(decision("example.org", "blocked"), who="ann", expected=NOTHING)
+    other = decision("example.org", "blocked", client="192.0.2.7")
+    assert vetting.replace(other, who="ann", expected=NOTHING) is None
+    assert store.there == [mine, other]
 
 
 def test_one_that_has_expired_is_none(world: dict[str, Any]) -> None:

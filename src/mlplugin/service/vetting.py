@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 from mlplugin.errors import RefusedError, StoreError, UsageError
@@ -34,6 +35,17 @@ RETRY_SECONDS = 10.0
 
 Known = tuple[list[Override], Overrides]
 LONGEST_REASON = 1000
+
+
+class Nothing(Enum):
+    """What is expected to hold where no decision is."""
+
+    NOTHING = "nothing"
+
+
+NOTHING = Nothing.NOTHING
+# When the decision was made that has to hold; NOTHING: none may; None: any, or none.
+Expected = datetime | Nothing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ class Vetting:
         return override
 
     def replace(
-        self, override: Override, *, who: str, expected: datetime | None = None
+        self, override: Override, *, who: str, expected: Expected = None
     ) -> Override | None:
         """Take a decision, and give the one that held until then on the same name and client.
 
@@ -95,7 +107,7 @@ class Vetting:
         Args:
             override: what is decided; see `decision`.
             who: decides.
-            expected: when the decision was made that has to hold now; None: any, or none.
+            expected: see `Expected`.
 
         Raises:
             ChangedError: if another one holds.
@@ -113,11 +125,11 @@ class Vetting:
         *,
         who: str,
         reason: str = "",
-        expected: datetime | None = None,
+        expected: Expected = None,
     ) -> bool:
         """Take a decision back; False if there is none.
 
-        Raises ChangedError if another one holds than the one made at the time `expected`.
+        Raises ChangedError if another one holds than is expected.
         """
         qname, network = canonical(name), _client(client)
         change = Change(datetime.now(UTC), who, qname, network, UNVETTED, reason)
@@ -128,9 +140,7 @@ class Vetting:
             self._forget()
         return done
 
-    def _holding(
-        self, name: str, client: Network | None, expected: datetime | None
-    ) -> Override | None:
+    def _holding(self, name: str, client: Network | None, expected: Expected) -> Override | None:
         """Give the decision that holds on this name and client. The caller holds the lock."""
         known = self._known
         found = self._ask() if known is None or self._store.shared else known
@@ -141,7 +151,8 @@ class Vetting:
             and (one.expires is None or now < one.expires)
         )  # fmt: skip
         held = next(mine, None)
-        if expected is not None and (held is None or held.created != expected):
+        holds = NOTHING if held is None else held.created
+        if expected is not None and holds != expected:
             raise ChangedError(f"another decision was made on {name} meanwhile")
         return held
 
