@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from mlplugin.dashboard import first
 from mlplugin.service.vetting import Vetting, override_json
 from tests.dashboard import history
 from tests.dashboard.conftest import Open, Site, running, settled
+from tests.dashboard.test_first_view import held_back, let_go
 from tests.dashboard.test_pages import barriers
 from tests.support.events import ndjson
 
@@ -203,6 +204,77 @@ def test_on_the_page_of_a_name(own: Site, open_page: Open) -> None:
     page.keyboard.press("u")
     page.wait_for_selector("#domain-standing :text('not vetted')")
     assert own.service.vetting.all() == []
+
+
+def test_a_block_is_taken_back_after_the_page_was_loaded_again(own: Site, open_page: Open) -> None:
+    own.service.vetting.decide("www.example.com", "benign", who="ann", client="192.0.2.7")
+    page = open_page(own, "/domain/www.example.com")
+    page.keyboard.press("x")
+    page.wait_for_selector("#domain-standing :text('blocked')")
+    page.reload()
+    settled(page)
+    assert "blocked for everybody" in page.locator("#domain-standing").inner_text()
+    assert barriers(page) == []
+    page.get_by_role("button", name="Take back: blocked for everybody").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#domain-said:has-text('no longer blocked for everybody. No decision')")
+    settled(page)
+    assert [one.status for one in own.service.vetting.all()] == ["benign"], "another one stands"
+    latest = own.service.vetting.changes(1)["changes"][0]
+    assert (latest["status"], latest["who"], latest["reason"]) == (
+        "unvetted", "127.0.0.1", "taken back",
+    )  # fmt: skip
+    assert page.evaluate("document.activeElement.matches('#domain-standing li')")
+    page.get_by_role("button", name="Take back: benign for 192.0.2.7").click()
+    page.wait_for_selector("#domain-standing :text('not vetted')")
+    settled(page)
+    assert page.evaluate("document.activeElement.id") == "domain-said"
+    page.keyboard.press("u")
+    page.wait_for_selector("#domain-standing :text('benign')")
+
+
+def test_what_is_decided_is_taken_back_in_its_list(own: Site, open_page: Open) -> None:
+    page = open_page(own, "/vetting")
+    queue = names(page)
+    page.keyboard.press("x")
+    said(page, "Blocked")
+    page.keyboard.press("h")
+    said(page, "Honeypot")
+    page.reload()
+    settled(page)
+    page.get_by_role("button", name=f"Take back: {queue[0]}, blocked for everybody").click()
+    said(page, f"{queue[0]}: no longer blocked for everybody")
+    assert [one.name for one in own.service.vetting.all()] == [queue[1]]
+    assert names(page)[0] == queue[0], "it waits again"
+    assert "unvetted" in page.locator("#queue-record").inner_text()
+    page.keyboard.press("u")
+    said(page, f"Undone: {queue[0]}")
+    assert len(own.service.vetting.all()) == 2
+
+
+def test_take_back_that_is_pressed_before_dash_is_there_waits(own: Site, browser: Browser) -> None:
+    own.service.vetting.decide("www.example.com", "blocked", who="ann")
+    page = browser.new_page()
+    held = held_back(page, "**/_dash-layout")
+    page.goto(f"{own.url}/domain/www.example.com")
+    page.get_by_role("button", name="Take back: blocked").click()
+    assert page.locator("#first [data-take]").get_attribute("aria-busy") == "true"
+    let_go(page, held)
+    page.wait_for_selector("#domain-said:has-text('no longer blocked')")
+    page.wait_for_selector("#domain-standing :text('not vetted')")
+    assert own.service.vetting.all() == []
+    page.close()
+
+
+def test_what_others_decided_meanwhile_is_not_taken_back(own: Site, open_page: Open) -> None:
+    own.service.vetting.decide("www.example.com", "blocked", who="ann")
+    page = open_page(own, "/domain/www.example.com")
+    own.service.vetting.decide("www.example.com", "honeypot", who="bob")
+    page.get_by_role("button", name="Take back: blocked").click()
+    page.wait_for_selector("#domain-said:has-text('It is honeypot for everybody now')")
+    settled(page)
+    assert [one.status for one in own.service.vetting.all()] == ["honeypot"]
+    assert page.get_by_role("button", name="Take back: honeypot for everybody").count() == 1
 
 
 def test_a_key_works_on_a_page_that_was_filled_later(

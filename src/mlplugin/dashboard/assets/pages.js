@@ -20,6 +20,48 @@
     if (!document.getElementById("first")) window.dash_clientside.set_props(store, { data });
   };
 
+  /* A decision that stands has a button of its own. What is pressed before Dash is there waits. */
+  let early = null;
+  const takeBack = (button) => {
+    const { take: kind, name, client, created } = button.dataset;
+    if (document.getElementById(`${kind}-buttons`)?.ariaBusy === "true") return;
+    const asked = { status: "take-back", names: [name], client, created, at: Date.now() };
+    if (document.getElementById("first")) {
+      early = [`${kind}-do`, asked];
+      button.setAttribute("aria-busy", "true");
+    } else tell(`${kind}-do`, asked);
+  };
+  document.addEventListener("mlplugin-there", () => {
+    if (early) tell(...early);
+    early = null;
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-take]");
+    if (button && event.detail < 2) takeBack(button);
+  });
+  /* The keyboard's place, where the button went that it was on: the next decision, not its button,
+     which a key that is held down would press; where there is none, what was done. */
+  let taking = null;
+  document.addEventListener("focusin", ({ target }) => {
+    const kind = target.dataset?.take;
+    const row = target.closest?.("li");
+    taking = kind && row
+      ? { kind, list: row.closest(`#${kind}-decided, #${kind}-standing`)?.id, at: [...row.parentNode.children].indexOf(row) }
+      : null;
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!target.closest?.("button[data-take]")) taking = null;
+  });
+  const holdTaking = () => {
+    if (!taking || document.activeElement !== document.body) return;
+    const left = document.querySelectorAll(`#${taking.list} li`);
+    const heir = left[Math.min(taking.at, left.length - 1)] || document.getElementById(`${taking.kind}-said`);
+    taking = null;
+    if (!heir) return;
+    heir.tabIndex = -1;
+    heir.focus({ preventScroll: true });
+  };
+
   /* The rows: one is current, any number are chosen. Both go by name, since rows come and go. */
   const chosen = new Set();
   let current = null;
@@ -136,6 +178,7 @@
 
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
+    if (event.repeat && target.matches?.("button[data-take]")) event.preventDefault();
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!areKeysOn() || isWriting(target) || target.closest?.("[type=range]")) return;
     if (key === "j" || key === "k") {
@@ -171,6 +214,7 @@
     requestAnimationFrame(() => {
       isAsked = false;
       nameKeys();
+      holdTaking();
       if (document.getElementById("queue-rows")) mark();
       else {
         chosen.clear();

@@ -11,7 +11,17 @@ from dash import html as live
 
 from mlplugin.dashboard import html, links
 from mlplugin.dashboard.html import Element
-from mlplugin.dashboard.parts import cards, deciding, forms, letters, reasons, record, tables, text
+from mlplugin.dashboard.parts import (
+    cards,
+    deciding,
+    forms,
+    letters,
+    reasons,
+    record,
+    tables,
+    taking,
+    text,
+)
 from mlplugin.dashboard.parts.faults import told
 from mlplugin.dashboard.shared import Shared
 from mlplugin.qname import canonical
@@ -182,13 +192,18 @@ def _row(row: Mapping[str, Any], kept: Mapping[str, str]) -> Element:
 
 
 def decided(service: Service, kept: Mapping[str, str]) -> Any:
-    """Show every decision that holds."""
+    """Show every decision that holds, to be taken back."""
     rows = sorted(service.vetting.all(), key=lambda override: override.created, reverse=True)
     if not rows:
         return cards.empty("Nothing is decided yet.", "Every name is judged by the model alone.")
     shown = [
-        html.Li([text.name(one.name, **kept), html.Div(deciding.status(override_json(one)))])
-        for one in rows[:SHOWN]
+        html.Li(
+            [
+                text.name(one["name"], **kept),
+                html.Div([deciding.status(one), taking.button("queue", one, named=True)]),
+            ]
+        )
+        for one in map(override_json, rows[:SHOWN])
     ]
     more = len(rows) - len(shown)
     rest = [html.P(f"and {more:,} older ones", className="note")] if more > 0 else []

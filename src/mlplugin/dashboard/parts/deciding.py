@@ -13,11 +13,11 @@ from dash import html as live
 
 from mlplugin.dashboard import html
 from mlplugin.dashboard.html import Element
-from mlplugin.dashboard.parts import faults, text
+from mlplugin.dashboard.parts import faults, taking, text
 from mlplugin.errors import MlpluginError
 from mlplugin.service.service import Service
 from mlplugin.service.times import parse_moment, parse_span
-from mlplugin.service.vetting import ChangedError, decision, override_json
+from mlplugin.service.vetting import NOTHING, ChangedError, decision, override_json
 
 # Status, the key that decides so, the word on the button, and what it means.
 CHOICES = (
@@ -160,7 +160,7 @@ def undo(service: Service, made: Sequence[Made]) -> Undone:
     """Put back what was before, the latest first; what others changed since is let be."""
     done = Undone()
     for entry in reversed(made):
-        name = entry["after"]["name"]
+        name = (entry["after"] or entry["before"])["name"]
         try:
             _put_back(service, entry["after"], entry["before"], done)
         except ChangedError:
@@ -170,18 +170,23 @@ def undo(service: Service, made: Sequence[Made]) -> Undone:
     return done
 
 
-def _put_back(service: Service, after: Made, before: Made | None, done: Undone) -> None:
-    """Put back what was before one decision. Raises ChangedError if that does not hold any more."""
-    vetting, expected = service.vetting, parse_moment(after["created"])
-    name, client = after["name"], after["client"]
+def _put_back(service: Service, after: Made | None, before: Made | None, done: Undone) -> None:
+    """Put back what was before one decision, or before one was taken back: `after` is None then.
+
+    Raises ChangedError if that does not hold any more.
+    """
+    vetting = service.vetting
+    expected = NOTHING if after is None else parse_moment(after["created"])
     if before is None or _is_past(before["expires"]):
-        vetting.take_back(name, client, who=faults.who(), reason="undone", expected=expected)
+        if after is not None:
+            name, client = after["name"], after["client"]
+            vetting.take_back(name, client, who=faults.who(), reason="undone", expected=expected)
         return
     wanted = decision(
-        name,
+        before["name"],
         before["status"],
         scope=before["scope"],
-        client=client,
+        client=before["client"],
         expires=None if before["expires"] is None else parse_moment(before["expires"]),
         reason=before["reason"],
     )
@@ -199,8 +204,7 @@ def told(made: Sequence[Made], word: str) -> str:
     shown = names[0] if len(names) == 1 else f"{len(names)} names"
     first = made[0]["after"]
     whom = f" for {text.plain(first['client'])}" if first["client"] else ""
-    until = f" until {first['expires'][:16].replace('T', ' ')} UTC" if first["expires"] else ""
-    return f"{shown}: {word}{whom}{until}. Sensors have it within seconds."
+    return f"{shown}: {word}{whom}{taking.until(first)}. {taking.SENSORS}"
 
 
 def undone(done: Undone) -> str:
@@ -223,8 +227,7 @@ def status(found: Mapping[str, Any] | None) -> Element:
         html.Span(className=f"mark {found['status']}", **{"aria-hidden": "true"}),
         html.Strong(found["status"]),
     ]
-    if found["client"]:
-        parts += [" for ", _client(found["client"])]
+    parts += [" for ", _client(found["client"]) if found["client"] else "everybody"]
     if found["expires"]:
         parts += [" until ", text.moment(found["expires"])]
     if found["reason"]:
@@ -269,7 +272,7 @@ def _undone(service: Service, made: list[list[Made]]) -> tuple[Any, list[list[Ma
 def _renewed(made: list[list[Made]], again: Sequence[tuple[Made, Made]]) -> list[list[Made]]:
     """What may be undone still, where decisions hold again: they were made anew for that."""
 
-    def renewed(after: Made) -> Made:
+    def renewed(after: Made | None) -> Made | None:
         return next((is_now for was, is_now in again if was == after), after)
 
     return [[{**entry, "after": renewed(entry["after"])} for entry in one] for one in made]
@@ -357,12 +360,28 @@ def _answered(
     service: Service, asked: Mapping[str, Any], name: str | None, made: list[list[Made]]
 ) -> tuple[Any, list[list[Made]]]:
     """Do what a button says; of a fault that nobody thought of is told, too."""
-    done = faults.told(
-        lambda: pressed(
-            service, asked["status"], [name] if name else asked["names"], made, taken(asked)
-        )
-    )
+    names = [name] if name else asked["names"]
+
+    def do() -> tuple[Any, list[list[Made]]]:
+        if asked["status"] == taking.TAKE_BACK:
+            return _taken_back(service, names[0], asked, made)
+        return pressed(service, asked["status"], names, made, taken(asked))
+
+    done = faults.told(do)
     return (done, made) if isinstance(done, Element) else done
+
+
+def _taken_back(
+    service: Service, name: str, asked: Mapping[str, Any], made: list[list[Made]]
+) -> tuple[Any, list[list[Made]]]:
+    """Take one decision back that stands, which may be undone like a decision."""
+    try:
+        said, was = taking.take_back(service, name, asked["client"] or None, asked["created"])
+    except MlpluginError as fault:
+        return _wrong(text.plain(fault)), made
+    if was is None:
+        return _wrong(said), made
+    return html.Span(said), latest([*made, [{"after": None, "before": was}]])
 
 
 def taken(asked: Mapping[str, Any]) -> dict[str, Any]:

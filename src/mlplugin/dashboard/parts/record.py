@@ -8,7 +8,7 @@ from typing import Any
 
 from mlplugin.dashboard import html
 from mlplugin.dashboard.html import Element
-from mlplugin.dashboard.parts import cards, deciding, text
+from mlplugin.dashboard.parts import cards, deciding, taking, text
 from mlplugin.service.service import Service
 from mlplugin.service.vetting import override_json
 
@@ -17,11 +17,14 @@ LOOKED_AT, SHOWN = 500, 20
 
 
 def standing(name: str, service: Service) -> list[Any]:
-    """Show every decision on a name, and one on a name above that covers it."""
-    mine = [override for override in service.vetting.all() if override.name == name]
+    """Show every decision on a name, to be taken back, and one on a name above that covers it."""
+    mine = [override_json(one) for one in service.vetting.all() if one.name == name]
     shown: list[Any] = []
     if mine:
-        each = [html.Li(deciding.status(override_json(override))) for override in mine]
+        each = [
+            html.Li([deciding.status(one), taking.button("domain", one, named=False)])
+            for one in mine
+        ]
         shown.append(html.Ul(each, className="standing"))
     above = service.vetting.current().match(name, None, datetime.now(UTC))
     if above is not None and above.name != name:
