@@ -37,12 +37,12 @@ class Pace(NamedTuple):
         return {**TRACE, "GOGC": str(self.percent)}
 
 
-# 2 MB live in bare CoreDNS and 24 MB with the plugin; the least heap of Go is 4 MB times GOGC.
+# 2 MB live in bare CoreDNS and 16 MB with the plugin; the least heap of Go is 4 MB times GOGC.
 PACES = {
     BARE: Pace(BARE),
-    "bare, collecting as seldom as verdict": Pace(BARE, 600),
+    "bare, collecting as seldom as verdict": Pace(BARE, 400),
     VERDICT: Pace(VERDICT),
-    "verdict, collecting as often as bare": Pace(VERDICT, 17),
+    "verdict, collecting as often as bare": Pace(VERDICT, 25),
 }
 
 

@@ -23,6 +23,7 @@ from mlplugin.model import shipped
 from tests.e2e.system import free_port
 
 LIST_NAMES = 1_000_000
+GUESS = 5000.0  # queries a second where nothing is measured, of what tells no latency by itself
 
 
 def say(text: str) -> None:
@@ -84,11 +85,13 @@ class Parts:
 
     def latency(self) -> None:
         """Latency at half of what bare CoreDNS answers."""
-        rates = {name: self._half(name) for name in self.workloads}
+        rates = self._halves()
 
         def measure(name: str, setting: str) -> dict[str, Any]:
+            work = self.workloads[name]
             with System(self.bench, setting) as system:
-                return self._steady(system, self.workloads[name], rates[name])
+                self.load.steady(system.port, work.warm, self.options.warm, rates[name])
+                return self._steady(system, work, rates[name])
 
         wanted = [name for name in (BARE, *OURS) if name in self.options.settings]
         self._rounds("latency", wanted, measure)
@@ -96,7 +99,7 @@ class Parts:
     def collecting(self) -> None:
         """Latency at half load beside what Go's collections of garbage take."""
         log = self.bench.folder / "collections.log"
-        rates = {name: self._half(name) for name in self.workloads}
+        rates = self._halves()
 
         def measure(name: str, pace: str) -> dict[str, Any]:
             log.unlink(missing_ok=True)
@@ -106,22 +109,28 @@ class Parts:
                 self.load.steady(system.port, work.warm, self.options.warm, rates[name])
                 ends = log.stat().st_size
                 begin = time.perf_counter()
-                found = self._steady(system, work, rates[name], warm=False)
+                found = self._steady(system, work, rates[name])
                 return {**found, **collected(since(log, ends), time.perf_counter() - begin)}
 
         self._rounds("collecting", list(PACES), measure)
 
-    def _half(self, name: str) -> float:
-        """Half of what bare CoreDNS answers a second, of this run or a guess without one."""
+    def _half(self, name: str) -> float | None:
+        """Half of what bare CoreDNS answers a second, where that is measured."""
         bare = [r["qps"] for r in self.results.of("throughput", workload=name, setting=BARE)]
-        return statistics.median(bare) / 2 if bare else 5000.0
+        return statistics.median(bare) / 2 if bare else None
 
-    def _steady(
-        self, system: System, work: Workload, rate: float, *, warm: bool = True
-    ) -> dict[str, Any]:
-        """Latencies at a rate, once it is warm."""
-        if warm:
-            self.load.steady(system.port, work.warm, self.options.warm, rate)
+    def _halves(self) -> dict[str, float]:
+        """The same of every workload. Raises SystemExit where one is not measured."""
+        found = {name: self._half(name) for name in self.workloads}
+        if missing := [name for name, rate in found.items() if rate is None]:
+            raise SystemExit(
+                f"half of what bare CoreDNS answers is not known of {', '.join(missing)}: measure "
+                "throughput as well, or go on with --resume in a file that has it"
+            )
+        return {name: rate for name, rate in found.items() if rate is not None}
+
+    def _steady(self, system: System, work: Workload, rate: float) -> dict[str, Any]:
+        """Latencies at a rate, without those of each second."""
         found = self.load.steady(system.port, work.queries, self.options.seconds, rate)
         del found["p99_per_second"]
         return found
@@ -158,7 +167,7 @@ class Parts:
             shutil.copytree(shipped(), models / name)
         link, listing = models / "now", self.bench.folder / "swapped.txt"
         name = HOT if HOT in self.workloads else next(iter(self.workloads))
-        rate = self._half(name)
+        rate = self._half(name) or GUESS
         for number in range(self.options.rounds):
             for setting in ("peace", "swaps"):
                 if self.results.has(part="swaps", setting=setting, round=number):
@@ -175,11 +184,10 @@ class Parts:
                     )
                     if setting == "swaps":
                         swapper.start()
-                    found = self.load.steady(system.port, work.queries, self.options.seconds, rate)
+                    found = self._steady(system, work, rate)
                     over.set()
                     if setting == "swaps":
                         swapper.join()
-                del found["p99_per_second"]
                 self.results.add(
                     part="swaps", setting=setting, round=number, swaps=made[0], **found
                 )
@@ -191,7 +199,7 @@ class Parts:
         if self.results.has(part="soak"):
             return
         name = UNSEEN if UNSEEN in self.workloads else next(iter(self.workloads))
-        rate = self._half(name)
+        rate = self._half(name) or GUESS
         flood, dice = self.bench.folder / "flood.txt", random.Random(2)
         with flood.open("w") as out:
             out.writelines(
