@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -53,3 +54,12 @@ def nothing_runs_on() -> Iterator[None]:
     for process in reversed(system.STARTED[before:]):
         process.kill()
     del system.STARTED[before:]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_hidden_later() -> Iterator[None]:
+    """Take back the mask of `serve`, which hides what it makes, where a test called it here."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

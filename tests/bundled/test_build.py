@@ -12,7 +12,7 @@ import pytest
 
 from mlplugin.bundled import binary, source, toolchain
 from mlplugin.bundled.binary import BINARY_VARIABLE, FULL_VARIABLE, find_binary, locked
-from mlplugin.bundled.build import Progress, explain
+from mlplugin.bundled.build import Progress, compile_coredns, explain
 from mlplugin.bundled.licences import licence_text
 from mlplugin.bundled.toolchain import BuildError
 
@@ -71,6 +71,16 @@ def test_a_build_is_reported_cached_and_runs(root: Path) -> None:
     assert find_binary(again.append) == first
     assert again == []
     assert [path.name for path in first.parent.iterdir()] == ["coredns"]
+
+
+def test_what_a_killed_build_left_goes_with_the_next(root: Path) -> None:
+    target = binary.cache_folder() / "coredns-a" / "coredns"
+    (target.parent / ".build-killed").mkdir(parents=True)
+    compile_coredns(
+        root, target, toolchain.find_go(),
+        full=False, version="1", cache=binary.cache_folder(), report=ignore,
+    )  # fmt: skip
+    assert [path.name for path in target.parent.iterdir()] == ["coredns"]
 
 
 def test_full_is_another_build(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,33 @@ def test_nobody_listens_on_a_free_port() -> None:
     assert who_listens(Endpoint("127.0.0.1", free_port()), socket.SOCK_STREAM) is None
 
 
+def test_free_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of one CoreDNS on one port share its connections, and say nothing."""
+    first = free_port()
+    bind = socket.socket.bind
+    offered = iter([first, first])
+
+    def offer_again(self: socket.socket, address: tuple[str, int]) -> None:
+        bind(self, (address[0], next(offered, 0)) if address[1] == 0 else address)
+
+    monkeypatch.setattr(socket.socket, "bind", offer_again)
+    assert free_port() != first
+
+
+def test_a_free_port_is_free_for_udp_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        held = other.getsockname()[1]
+        bind = socket.socket.bind
+        offered = iter([held])
+
+        def offer_held(self: socket.socket, address: tuple[str, int]) -> None:
+            bind(self, (address[0], next(offered, 0)) if address[1] == 0 else address)
+
+        monkeypatch.setattr(socket.socket, "bind", offer_held)
+        assert free_port() != held
+
+
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(PortError, match=r"192\.0\.2\.1 is no address of this machine"):
         require_free(Endpoint("192.0.2.1", 1053), (socket.SOCK_DGRAM,), "--dns")

@@ -9,10 +9,10 @@ import pytest
 
 from mlplugin.bundled import checks
 from mlplugin.bundled.build import Progress
-from mlplugin.bundled.ports import Endpoint
+from mlplugin.bundled.ports import Endpoint, free_port
 from mlplugin.cli import coredns
 from mlplugin.errors import MlpluginError
-from tests.e2e.system import Process, free_port, mlplugin, until
+from tests.e2e.system import Process, mlplugin, until
 
 pytestmark = pytest.mark.e2e
 

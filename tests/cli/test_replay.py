@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import Probe, probes
 from mlplugin.bundled.upstream import Reply, Script, Upstream
 from mlplugin.model import load
 from mlplugin.qname import canonical
-from tests.e2e.system import free_port, get_json, mlplugin
+from tests.e2e.system import get_json, mlplugin
 from tests.replay.test_capture import ethernet, ipv4, message, pcap, udp
 
 from .test_up import Up

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import GENERATORS, probes
 from mlplugin.bundled.upstream import Script, Upstream
 from mlplugin.cli import selftest
@@ -14,7 +15,7 @@ from mlplugin.cli.history import Client
 from mlplugin.model import load, shipped
 from mlplugin.service.registry import Registry
 from mlplugin.verdict import Level, Threat
-from tests.e2e.system import free_port, mlplugin
+from tests.e2e.system import mlplugin
 
 from .test_up import Up
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.store.duckdb_store import FILE, DuckDBStore
-from tests.e2e.system import Service, free_port, mlplugin, post_json, until
+from tests.e2e.system import Service, mlplugin, post_json, until
 from tests.support.events import event, ndjson
 
 

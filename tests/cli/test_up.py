@@ -18,6 +18,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.upstream import Script, Upstream
 from mlplugin.cli.up import acts_on
@@ -25,7 +26,7 @@ from mlplugin.model import load
 from mlplugin.service.password import Password
 from mlplugin.service.registry import Registry
 from mlplugin.verdict import Threat
-from tests.e2e.system import Process, free_port, get_json, mlplugin, until
+from tests.e2e.system import Process, built, get_json, mlplugin, until
 from tests.support.models import variant
 
 pytestmark = [
@@ -45,6 +46,7 @@ class Up(Process):
 
     def start(self) -> None:
         self.log.unlink(missing_ok=True)
+        built()
         super().start()
         until("it is up", self.is_up)
 
@@ -131,7 +133,13 @@ def test_what_dies_is_started_again(make: Callable[..., Up]) -> None:
         until(f"a new {name}", lambda: up.children().get(name, old) != old)  # noqa: B023
         assert f"{name} ended (SIGKILL)" in up.output()
     until("it answers", up.answers)
-    until("it remembers", lambda: get_json(f"{up.url}/api/v1/stats")["queries"] >= 1)
+
+    def remembers() -> bool:
+        with contextlib.suppress(OSError):  # the new service may not listen yet
+            return bool(get_json(f"{up.url}/api/v1/stats")["queries"] >= 1)
+        return False
+
+    until("it remembers", remembers)
     assert up.stop() == 0
 
 
@@ -215,6 +223,7 @@ def test_a_corefile_is_used_as_it_is(make: Callable[..., Up], tmp_path: Path) ->
 
 def failed(up: Up) -> tuple[int, str]:
     """Exit status and the one line of a start that must not succeed."""
+    built()
     Process.start(up)
     until("it gives up", lambda: not up.alive(), 60)
     lines = [line for line in up.output().splitlines() if line.startswith("mlplugin: ")]
@@ -268,6 +277,7 @@ def test_wrong_wishes_are_said_in_one_line(
 ) -> None:
     base = ["--dns", f"127.0.0.1:{free_port()}", "--http", f"127.0.0.1:{free_port()}",
             "--data", str(tmp_path / "data")]  # fmt: skip
+    built()
     done = mlplugin("up", *base, *options, timeout=120)
     assert done.returncode == status, done.stderr
     last = done.stderr.splitlines()[-1]

@@ -18,10 +18,11 @@ import dns.rcode
 import pytest
 from playwright.sync_api import Page
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.service.registry import Registry
 from mlplugin.training.sample import WORDS
 from tests.dashboard.conftest import Open, Site, settled
-from tests.e2e.system import CoreDNS, Service, free_port, get_json, until
+from tests.e2e.system import CoreDNS, Service, get_json, until
 from tests.support.events import event, ndjson
 from tests.support.families import syllables
 

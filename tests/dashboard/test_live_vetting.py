@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from mlplugin.bundled.ports import free_port
 from tests.dashboard.conftest import Open, Site, settled
-from tests.e2e.system import CoreDNS, Service, free_port, get_json, mlplugin, until
+from tests.e2e.system import CoreDNS, Service, get_json, until
 from tests.e2e.test_policy import rcode
 
 pytestmark = pytest.mark.e2e
@@ -32,15 +33,8 @@ NAME = "xkqvbzjwqpl3kd.com"
 WITHIN = 5.0
 
 
-@pytest.fixture(scope="module")
-def built() -> None:
-    """Build CoreDNS before any deadline counts."""
-    done = mlplugin("coredns", "--", "-version", timeout=1500)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture
-def system(built: None, tmp_path: Path) -> Iterator[tuple[CoreDNS, Service]]:
+def system(tmp_path: Path) -> Iterator[tuple[CoreDNS, Service]]:
     service = Service(tmp_path / "data", tmp_path / "service.log")
     service.start()
     port = free_port()

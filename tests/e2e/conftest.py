@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: the built CoreDNS, certificates, systems."""
+"""What the end-to-end tests share: certificates."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-
-from .system import mlplugin
-
-
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    """Build CoreDNS once, so that no test's deadline has to hold for a compiler."""
-    done = mlplugin("coredns", "--", "-version", timeout=1500)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -18,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlplugin.bundled.binary import find_binary
+from mlplugin.bundled.ports import free_port
 from tests.support.leftovers import tied
 
 DEADLINE = 60.0
@@ -32,20 +35,6 @@ def until(what: str, condition: Callable[[], Any], deadline: float = DEADLINE) -
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {deadline:.0f} s: {what}")
-
-
-def free_port() -> int:
-    """A port that is free for both TCP and UDP just now."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return port
 
 
 def get_json(url: str, **request: Any) -> Any:
@@ -186,6 +175,12 @@ class Service(Process):
         return get_json(f"{self.url}/api/v1/stats")
 
 
+@functools.cache
+def built() -> Path:
+    """The bundled CoreDNS; the first of a machine is built, which takes minutes."""
+    return find_binary(lambda _progress: None)
+
+
 class CoreDNS(Process):
     """The bundled CoreDNS with a Corefile."""
 
@@ -200,6 +195,7 @@ class CoreDNS(Process):
         )
 
     def start(self) -> None:
+        built()
         super().start()
         until("CoreDNS listens", self.listens)
 

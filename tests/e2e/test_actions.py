@@ -18,7 +18,9 @@ import dns.rdatatype
 import pytest
 import trustme
 
-from .system import CoreDNS, free_port
+from mlplugin.bundled.ports import free_port
+
+from .system import CoreDNS
 
 pytestmark = pytest.mark.e2e
 

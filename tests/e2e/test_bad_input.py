@@ -18,9 +18,10 @@ import dns.rcode
 import dns.rdataclass
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.model import shipped
 
-from .system import CoreDNS, Service, free_port, get_json, until
+from .system import CoreDNS, Service, get_json, until
 
 pytestmark = pytest.mark.e2e
 

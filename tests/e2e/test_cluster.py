@@ -11,9 +11,10 @@ import dns.message
 import dns.query
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from tests.support.search_servers import SearchServer, running
 
-from .system import CoreDNS, Service, free_port, get_json, until
+from .system import CoreDNS, Service, get_json, until
 from .test_history import COREFILE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -10,8 +10,10 @@ import dns.query
 import dns.rcode
 import pytest
 
+from mlplugin.bundled.ports import free_port
+
 from ..model.test_hard_cases import CLASSES
-from .system import CoreDNS, free_port
+from .system import CoreDNS
 
 pytestmark = pytest.mark.e2e
 

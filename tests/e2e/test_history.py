@@ -16,9 +16,10 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from tests.support.threads import ended
 
-from .system import CoreDNS, Service, free_port, get_json, until
+from .system import CoreDNS, Service, get_json, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -14,7 +14,9 @@ import dns.query
 import dns.rcode
 import pytest
 
-from .system import CoreDNS, Service, free_port, get_json, mlplugin, until
+from mlplugin.bundled.ports import free_port
+
+from .system import CoreDNS, Service, get_json, mlplugin, until
 
 pytestmark = pytest.mark.e2e
 

@@ -15,6 +15,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.upstream import Script, Upstream
 from mlplugin.model import load
@@ -22,7 +23,7 @@ from mlplugin.service.registry import Registry
 from tests.cli.test_up import Up
 from tests.support.models import TINY, variant
 
-from .system import CoreDNS, free_port, get_json, mlplugin, post_json, until
+from .system import CoreDNS, get_json, mlplugin, post_json, until
 
 pytestmark = pytest.mark.e2e
 

@@ -11,9 +11,10 @@ import dns.query
 import dns.rcode
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.model import load
 
-from .system import CoreDNS, Service, free_port, post_json, until
+from .system import CoreDNS, Service, post_json, until
 from .test_history import Load
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,9 @@ from typing import Any
 import dns.message
 import pytest
 
-from .system import CoreDNS, Service, free_port, until
+from mlplugin.bundled.ports import free_port
+
+from .system import CoreDNS, Service, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -15,8 +15,9 @@ import dns.query
 import pytest
 
 from mlplugin import __version__
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.upstream import Script, Upstream
-from tests.e2e.system import Process, free_port, get_json, until
+from tests.e2e.system import Process, get_json, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.cli.main import cli
-from tests.e2e.system import CoreDNS, free_port
+from tests.e2e.system import CoreDNS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [

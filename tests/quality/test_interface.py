@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.cli.main import cli
-from tests.e2e.system import CoreDNS, Service, free_port, get_json, mlplugin, post_json, until
+from tests.e2e.system import CoreDNS, Service, get_json, mlplugin, post_json, until
 
 ROOT = Path(__file__).resolve().parents[2]
 

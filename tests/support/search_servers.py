@@ -160,6 +160,8 @@ class SearchServer:
         self.folder.chmod(0o755)
         self.home = self.folder / "home"
         shutil.copytree(source, self.home, copy_function=_link)
+        for folder in (self.home, *(path for path in self.home.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)  # whoever fetched it may have hidden it, and nobody runs it
         self.data = data or self.folder / "data"
         self.port, self.transport = steady_port(), steady_port()
         self.url = f"http://127.0.0.1:{self.port}"

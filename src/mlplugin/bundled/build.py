@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from mlplugin.bundled.source import MAIN_PACKAGE
 from mlplugin.bundled.toolchain import BuildError, Go
 
+_PARTIAL = ".build-"
 COMMIT = "github.com/coredns/coredns/coremain.GitCommit"
 NETWORK_FAULT = re.compile(
     r"dial tcp|no such host|i/o timeout|connection re(fused|set)|TLS handshake"
@@ -39,7 +41,8 @@ def compile_coredns(
     """Compile the sources under `root` and put the binary at `target` in one move.
 
     `full` takes in every plugin of CoreDNS; `version` is shown by `coredns -version`.
-    Raises BuildError, with what the compiler or the module download said.
+    One build at a time may have this target. Raises BuildError, with what the compiler or the
+    module download said.
     """
     environment = go.environment(cache)
     tags = ["-tags", "full"] if full else []
@@ -47,7 +50,9 @@ def compile_coredns(
         [str(go.executable), "list", "-deps", *tags, MAIN_PACKAGE], root, environment, report
     )
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
+    for stale in target.parent.glob(f"{_PARTIAL}*"):  # of builds that were killed
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=target.parent) as folder:
         output = Path(folder) / target.name
         command = [str(go.executable), "build", "-v", "-trimpath", "-buildvcs=false", *tags]
         command += ["-ldflags", f"-s -w -X {COMMIT}=mlplugin-{version}", "-o", str(output)]

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from mlplugin.errors import PortError, UsageError
 
 TCP_LISTEN = "0A"
+# Few enough that most of the ports that the system gives (28,000 on Linux) are left.
+_given: deque[int] = deque(maxlen=1000)
 # Linux names a socket by its family in /proc/net.
 TABLES = {
     (socket.AF_INET, socket.SOCK_STREAM): "tcp",
@@ -77,12 +80,29 @@ def parse_endpoint(text: str, default_port: int) -> Endpoint:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Give a TCP port that is free just now."""
+    """Give a port that is free for TCP and UDP just now, and was not given to this process lately.
+
+    CoreDNS listens with SO_REUSEPORT: two of its servers on one port do not clash, each gets
+    every other connection.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    while True:
+        with (
+            socket.socket(family, socket.SOCK_STREAM) as tcp,
+            socket.socket(family, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind((host, 0))
+            port: int = tcp.getsockname()[1]
+            if port in _given:
+                continue
+            try:
+                udp.bind((host, port))
+            except OSError as fault:
+                if fault.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                _given.append(port)
+                return port
 
 
 def require_free(endpoint: Endpoint, kinds: tuple[socket.SocketKind, ...], option: str) -> None:
