@@ -25,7 +25,7 @@ type batch struct {
 }
 
 // maxHalvings bounds the requests that one refused batch may cause, yet lets a few bad
-// lines be singled out of 5,000.
+// lines be singled out of 10,000.
 const maxHalvings = 64
 
 // fill takes events off the queue into a new batch, nil where there were none; moved is
@@ -54,7 +54,7 @@ func fill(q *queue, c Config, compress bool, moved func(events int)) *batch {
 	return b
 }
 
-// writers keeps the tables of gzip writers, which are larger than a batch.
+// writers keeps the tables of gzip writers, which are larger than most batches.
 var writers = sync.Pool{New: func() any {
 	w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // fails on an unknown level only
 	return w

@@ -38,14 +38,18 @@ type Config struct {
 	QueueEvents int
 	// QueueBytes bounds the queue in memory, default 64 MiB.
 	QueueBytes int64
-	// BatchEvents is the most events in a batch, default 5,000.
+	// BatchEvents is the most events in a batch, default 10,000.
 	BatchEvents int
-	// BatchBytes is the size from which a batch takes no more events, default 1 MiB before
-	// compression; a batch passes it by one event at most.
+	// BatchBytes is the size from which a batch takes no more events, default 4 MiB before
+	// compression and at most a quarter of the spool; a batch passes it by one event at most.
 	BatchBytes int
-	// BatchInterval is the longest that an event waits for its batch to fill, default 200 ms.
+	// BatchInterval is the longest that an event waits for its batch to fill, default 500 ms: a
+	// batch costs the service as much as two thousand events.
 	BatchInterval time.Duration
-	// RequestTimeout bounds one request, answer included, default 5 s.
+	// FlaggedInterval is the same where one of few events is flagged, which somebody may be
+	// waiting for; default 200 ms, at most BatchInterval.
+	FlaggedInterval time.Duration
+	// RequestTimeout bounds one request, answer included, default 10 s.
 	RequestTimeout time.Duration
 	// RetryMin and RetryMax bound the pause after a failure, which doubles from one to the
 	// other; defaults 200 ms and 5 s. A Retry-After of the service is respected up to a minute.
@@ -62,13 +66,18 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.SpoolBytes, 1<<30)
 	setDefault(&c.QueueEvents, 65_536)
 	setDefault(&c.QueueBytes, 64<<20)
-	setDefault(&c.BatchEvents, 5_000)
-	setDefault(&c.BatchBytes, 1<<20)
-	setDefault(&c.BatchInterval, 200*time.Millisecond)
-	setDefault(&c.RequestTimeout, 5*time.Second)
+	setDefault(&c.BatchEvents, 10_000)
+	setDefault(&c.BatchBytes, 4<<20)
+	setDefault(&c.BatchInterval, 500*time.Millisecond)
+	setDefault(&c.FlaggedInterval, 200*time.Millisecond)
+	c.FlaggedInterval = min(c.FlaggedInterval, c.BatchInterval)
+	setDefault(&c.RequestTimeout, 10*time.Second)
 	setDefault(&c.RetryMin, 200*time.Millisecond)
 	setDefault(&c.RetryMax, max(5*time.Second, c.RetryMin))
 	c.BatchEvents = min(c.BatchEvents, c.QueueEvents)
+	if c.Spool != "" { // a batch that does not fit is lost whole
+		c.BatchBytes = int(min(int64(c.BatchBytes), max(c.SpoolBytes/4, 1)))
+	}
 	return c
 }
 

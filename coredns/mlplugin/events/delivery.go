@@ -43,6 +43,11 @@ const spoolRetry = time.Second
 // refusalsLogEvery keeps a service that refuses everything from flooding the log.
 const refusalsLogEvery = 10 * time.Second
 
+// fewEvents is the number below which a flagged event takes the others along. Where there are
+// more, one is flagged most of the time, and short batches would cost the service far more for
+// each event (docs/protocol.md).
+const fewEvents = 500
+
 func newDelivery(s *Sender) *delivery {
 	d := &delivery{Sender: s, results: make(chan outcome, 1), lastFill: time.Now()}
 	d.told = s.counters.fresh
@@ -114,7 +119,12 @@ func (d *delivery) finished() bool {
 
 // pause is how long the goroutine may sleep when nothing happens.
 func (d *delivery) pause(now time.Time) time.Duration {
-	pause := d.config.BatchInterval
+	pause := d.config.FlaggedInterval
+	for _, wait := range []time.Duration{d.config.FlaggedInterval, d.config.BatchInterval} {
+		if left := d.lastFill.Add(wait).Sub(now); left > 0 {
+			pause = min(pause, left)
+		}
+	}
 	if wait := d.retryAt.Sub(now); wait > 0 {
 		pause = min(pause, wait)
 	}
@@ -162,11 +172,15 @@ func (d *delivery) choose(now time.Time) *batch {
 	return d.fill(now)
 }
 
-// due says whether the queue's events make a batch by number or by age.
+// due says whether the queue's events make a batch by number, by the room they take or by age.
 func (d *delivery) due(now time.Time) bool {
-	queued, _ := d.queue.size()
-	return queued >= d.config.BatchEvents ||
-		(queued > 0 && (d.stop != nil || now.Sub(d.lastFill) >= d.config.BatchInterval))
+	queued, bytes := d.queue.size()
+	longest := d.config.BatchInterval
+	if queued < fewEvents && d.queue.flagged.Load() {
+		longest = d.config.FlaggedInterval
+	}
+	return queued >= d.config.BatchEvents || bytes >= d.config.QueueBytes/2 ||
+		(queued > 0 && (d.stop != nil || now.Sub(d.lastFill) >= longest))
 }
 
 // fill takes a batch off the queue.

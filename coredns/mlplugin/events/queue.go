@@ -2,6 +2,9 @@ package events
 
 import (
 	"sync"
+	"sync/atomic"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
 
 // chunkEvents is how many records a chunk holds: the queue grows by chunks, so that no
@@ -35,6 +38,8 @@ type queue struct {
 	// wake gets a token whenever a shard has taken its part of a batch.
 	wake chan struct{}
 	free chan *chunk
+	// flagged says that an event which is flagged came since the last batch was begun.
+	flagged atomic.Bool
 
 	// heads are the lists that the reader has taken off the shards; only the reader uses them.
 	heads []cursor
@@ -92,6 +97,9 @@ func (q *queue) push(sequence uint64, e *Event) pushed {
 	}
 	tail.records[tail.used].set(sequence, e)
 	tail.used++
+	if e.Verdict.Level > verdict.Benign && !q.flagged.Load() { // written seldom: all share it
+		q.flagged.Store(true)
+	}
 	sh.count++
 	sh.bytes += cost
 	due := sh.count%q.wakeEvery == 0
@@ -153,6 +161,7 @@ func (q *queue) close() {
 // the events are off the queue's count, moved is told their number, so that none is
 // ever counted nowhere.
 func (q *queue) drain(use func(*record) (more bool), moved func(events int)) {
+	flagged := q.flagged.Swap(false) // first: one that comes meanwhile counts for the next
 	counts := make([]int, len(q.shards))
 	costs := make([]int64, len(q.shards))
 	for i := range q.heads {
@@ -174,12 +183,17 @@ func (q *queue) drain(use func(*record) (more bool), moved func(events int)) {
 		total += n
 	}
 	moved(total)
+	left := 0
 	for i, n := range counts {
 		sh := &q.shards[i]
 		sh.mu.Lock()
 		sh.count -= n
 		sh.bytes -= costs[i]
+		left += sh.count
 		sh.mu.Unlock()
+	}
+	if flagged && left > 0 { // it may be among them
+		q.flagged.Store(true)
 	}
 }
 

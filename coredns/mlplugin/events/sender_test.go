@@ -87,6 +87,64 @@ func TestSlowEventsDoNotWaitForABatchToFill(t *testing.T) {
 	eventually(t, "one event", func() bool { return s.count() == 1 })
 }
 
+// A batch costs the service the same however few events it has, so that they wait for others;
+// but somebody may look out for what is flagged.
+func TestAFlaggedEventTakesTheOthersAlong(t *testing.T) {
+	s := newService(t)
+	c := quick(s.URL)
+	c.BatchInterval, c.FlaggedInterval = time.Hour, 2*time.Millisecond
+	sender := open(t, c)
+	sender.Record(sample(1))
+	sender.Record(flagged(2))
+	eventually(t, "both events", func() bool { return s.count() == 2 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.largest != 2 {
+		t.Errorf("the largest batch has %d events: the first did not wait", s.largest)
+	}
+}
+
+func TestAFullBatchDoesNotWait(t *testing.T) {
+	s := newService(t)
+	c := quick(s.URL)
+	c.BatchInterval, c.FlaggedInterval, c.BatchEvents = time.Hour, time.Hour, 256
+	sender := open(t, c)
+	feed(sender, 0, 256)
+	eventually(t, "all events", func() bool { return s.count() == 256 })
+}
+
+// However few they are, events that take half of the queue's room do not wait until it is full.
+func TestLargeEventsDoNotWait(t *testing.T) {
+	sender, err := New(Config{URL: "http://127.0.0.1:1", Sensor: "test", QueueBytes: 32 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDelivery(sender)
+	sender.Record(sample(1))
+	if d.due(d.lastFill) {
+		t.Error("one small event does not wait")
+	}
+	feed(sender, 1, 1_000)
+	if queued, _ := d.queue.size(); queued >= d.config.BatchEvents || !d.due(d.lastFill) {
+		t.Errorf("%d events fill the queue and wait", queued)
+	}
+}
+
+func TestAFlaggedEventBehindAFullBatchDoesNotWait(t *testing.T) {
+	s := newService(t)
+	c := quick(s.URL)
+	c.BatchInterval, c.FlaggedInterval, c.BatchEvents = time.Hour, 2*time.Millisecond, 3
+	sender, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed(sender, 0, 4)
+	sender.Record(flagged(4))
+	sender.Start()
+	defer shut(t, sender)
+	eventually(t, "all events", func() bool { return s.count() == 5 })
+}
+
 // TestRecordNeverWaits: with a service that hangs, and no spool, the queue fills and
 // the rest is counted; Record returns at once all the same.
 func TestRecordNeverWaits(t *testing.T) {
@@ -267,6 +325,52 @@ func TestConfigMistakes(t *testing.T) {
 		}
 		if text := err.Error(); strings.Contains(text, "\n") || strings.Contains(text, "secret") {
 			t.Errorf("%s: %q", name, text)
+		}
+	}
+}
+
+func TestEventsWaitForMore(t *testing.T) {
+	sender, err := New(Config{URL: "http://127.0.0.1:1", Sensor: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDelivery(sender)
+	short, long := d.config.FlaggedInterval, d.config.BatchInterval
+	if short >= long {
+		t.Fatalf("%v and %v", short, long)
+	}
+	after := func(wait time.Duration) bool { return d.due(d.lastFill.Add(wait)) }
+	if after(time.Hour) {
+		t.Error("no event makes a batch")
+	}
+	sender.Record(sample(1))
+	if after(long-1) || !after(long) {
+		t.Error("events do not wait for", long)
+	}
+	if pause := d.pause(d.lastFill.Add(long - time.Millisecond)); pause != time.Millisecond {
+		t.Errorf("looks again after %v, a millisecond before they are due", pause)
+	}
+	if pause := d.pause(d.lastFill.Add(short - time.Millisecond)); pause != time.Millisecond {
+		t.Errorf("looks again after %v, a millisecond before a flagged one is due", pause)
+	}
+	if pause := d.pause(d.lastFill.Add(2 * long)); pause != short {
+		t.Errorf("looks again after %v", pause)
+	}
+	sender.Record(flagged(1))
+	if after(short-1) || !after(short) {
+		t.Error("a flagged event among few does not wait for", short)
+	}
+	feed(sender, 1, fewEvents)
+	if after(long-1) || !after(long) {
+		t.Error("a flagged event among many does not wait for", long)
+	}
+}
+
+func TestABatchFitsTheSpool(t *testing.T) {
+	for spool, most := range map[int64]int{1: 1, 1 << 20: 256 << 10, 1 << 30: 4 << 20} {
+		c := Config{Spool: "spool", SpoolBytes: spool}.withDefaults()
+		if c.BatchBytes != most {
+			t.Errorf("batches of %d bytes for a spool of %d", c.BatchBytes, spool)
 		}
 	}
 }

@@ -250,6 +250,12 @@ func sample(n int) *Event {
 	}
 }
 
+func flagged(n int) *Event {
+	e := sample(n)
+	e.Verdict = verdict.Verdict{Level: verdict.Suspicious, Source: verdict.Model, Score: 31}
+	return e
+}
+
 func feed(s *Sender, from, to int) {
 	for n := from; n < to; n++ {
 		s.Record(sample(n))
