@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -20,12 +21,13 @@ from mlplugin.cli.history import Client
 from mlplugin.model import load
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
-from mlplugin.store.port import QUERIES, QUERY_COLUMNS
+from mlplugin.store.port import QUERIES, QUERY_COLUMNS, StoreUnavailableError
 from tests.support.events import event, ndjson
 from tests.support.threads import running
 
 TINY = Path(__file__).resolve().parents[2] / "testdata" / "model-tiny"
 NOBODY = "http://127.0.0.1:1"
+NO_LIST = TINY / "no-list.txt"
 ROWS = [event(n, qname=f"h{n % 3}.example.org", client=f"192.0.2.{n % 4}") for n in range(2500)]
 ROWS.append(
     event(
@@ -281,6 +283,8 @@ def test_vet(live: tuple[str, Service], capsys: pytest.CaptureFixture[str]) -> N
     assert "bad.example.net is blocked for 192.0.2.7/24" in capsys.readouterr().out
     assert vet("bad.example.net", "honeypot", "--for", "1h", "--scope", "name") == 0
     assert len(service.vetting.all()) == 2
+    assert vet("bad.example.net", "unvetted", "--client", "192.0.2.9") == 2
+    assert "for 192.0.2.9, but for 192.0.2.0/24, everyone" in capsys.readouterr().err
     assert vet("bad.example.net", "unvetted", "--client", "192.0.2.0/24") == 0
     assert vet("bad.example.net", "unvetted") == 0
     assert service.vetting.all() == []
@@ -292,6 +296,120 @@ def test_vet(live: tuple[str, Service], capsys: pytest.CaptureFixture[str]) -> N
         ["bad.example.net", "benign", "--for", "soon"],
         ["bad.example.net", "benign", "--client", "nobody"],
         ["bad.example.net", "unvetted", "--reason", "none"],
+        ["benign"],
+        ["-f", str(NO_LIST), "benign"],
+        ["-f", "/dev/null", "benign"],
     ):
         assert vet(*wrong) == 2, wrong
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_vet_many(
+    live: tuple[str, Service], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, service = live
+    names = tmp_path / "names.txt"
+    names.write_text("# of May\nOne.example.org.\n\ntwo.example.org # twice\none.example.org\n")
+    more = ["-f", str(names), "three.example.org"]
+    assert main(["vet", *more, "blocked", "--reason", "May", "--service", url]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        f"{name}.example.org is blocked" for name in ("three", "one", "two")
+    ]
+    assert told.err == ""
+    assert {(one.name, one.reason) for one in service.vetting.all()} == {
+        (f"{name}.example.org", "May") for name in ("one", "two", "three")
+    }
+    assert main(["vet", "two.example.org", "unvetted", "--service", url]) == 0
+    capsys.readouterr()
+    assert main(["vet", *more, "unvetted", "--service", url]) == 2
+    told = capsys.readouterr()
+    assert "two.example.org: nobody decided anything" in told.err
+    assert "nothing was decided on 1 of 3 names" in told.err
+    assert service.vetting.all() == []
+
+
+def test_vet_reads_a_list_before_it_decides(
+    live: tuple[str, Service], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, service = live
+    names = tmp_path / "names.txt"
+    for wrong in ("a..b", "https://evil.example/x", "com"):
+        names.write_text(f"fine.example.org\n{wrong}\n")
+        assert main(["vet", "-f", str(names), "blocked", "--service", url]) == 2
+        assert service.vetting.all() == []
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert wrong in told
+        assert (str(names) in told) == (wrong != "com")
+
+
+def test_vet_reads_names_from_elsewhere(
+    live: tuple[str, Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, service = live
+    zipped = tmp_path / "names.gz"
+    zipped.write_bytes(gzip.compress(b"one.example.org\n"))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"two.example.org\n")))
+    )
+    for source in (str(zipped), "-"):
+        assert main(["vet", "-f", source, "honeypot", "--service", url]) == 0
+    empty = ["-f", "/dev/null", "three.example.org"]
+    assert main(["vet", *empty, "blocked", "--service", url]) == 0
+    assert main(["vet", "com", "org", "benign", "--wide", "--service", url]) == 0
+    assert {(one.name, one.status) for one in service.vetting.all()} == {
+        ("one.example.org", "honeypot"), ("two.example.org", "honeypot"),
+        ("three.example.org", "blocked"), ("com", "benign"), ("org", "benign"),
+    }  # fmt: skip
+    names = [one.name for one in service.vetting.all()]
+    assert main(["vet", *names, "unvetted", "--service", url]) == 0
+    assert service.vetting.all() == []
+
+
+def test_vet_wants_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vet", "one.example.org", "two.example.org"]) == 2
+    assert "The status comes last" in capsys.readouterr().err
+
+
+def test_vet_tells_how_far_it_came(
+    live: tuple[str, Service], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, service = live
+    decide = service.vetting.decide
+
+    def fail_later(name: str, *arguments: Any, **how: Any) -> Any:
+        if name.startswith("two"):
+            raise StoreUnavailableError("the disk is full")
+        return decide(name, *arguments, **how)
+
+    monkeypatch.setattr(service.vetting, "decide", fail_later)
+    assert main(["vet", "one.example", "two.example", "blocked", "--service", url]) == 3
+    told = "full; nothing was done about two.example and what follows it (1 of 2)"
+    assert told in capsys.readouterr().err
+    assert main(["vet", "one.example", "unvetted", "--service", url]) == 0
+
+
+def test_vet_tells_of_popular_names(
+    live: tuple[str, Service], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong block of a name that everybody needs is soon felt."""
+    url, _ = live
+    for names, said in (
+        (["www.wikipedia.org"], "www.wikipedia.org has been popular for years"),
+        (["bad.example.net"], ""),
+        (["www.wikipedia.org", "--client", "192.0.2.1"], ""),
+        (
+            [f"{name}.org" for name in ("wikipedia", "debian", "python", "isc")],
+            "wikipedia.org, debian.org, python.org and 1 more have been popular for years",
+        ),
+    ):
+        assert main(["vet", *names, "blocked", "--service", url]) == 0
+        told = capsys.readouterr().err
+        assert said in told if said else not told
+        assert ("mlplugin vet NAME unvetted" in told) == ("more" in said)
+        assert main(["vet", *names, "unvetted", "--service", url]) == 0
+        assert main(["vet", *names, "benign", "--service", url]) == 0
+        assert capsys.readouterr().err == ""
+        assert main(["vet", *names, "unvetted", "--service", url]) == 0
+        capsys.readouterr()

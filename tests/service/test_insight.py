@@ -35,8 +35,8 @@ def test_a_range_and_the_one_before(service: Service) -> None:
     assert found["before"]["first"] == "2026-09-21T14:16:20Z"
     assert service.insight.compared(Asked())["before"] is None
     assert service.insight.compared(Asked(since="0001-01-01"))["before"]["queries"] == 0
-    backwards = Asked(since="2026-09-21T14:19:20Z", until="2026-09-21T14:00:00Z")
-    assert service.insight.compared(backwards)["before"]["queries"] == 0
+    nothing = Asked(since="2026-09-21T14:19:20Z", until="2026-09-21T14:19:20Z")
+    assert service.insight.compared(nothing)["before"]["queries"] == 0
 
 
 def test_a_timeline_has_steps_without_a_query_too(service: Service) -> None:
@@ -77,7 +77,7 @@ def test_a_timeline_has_steps_without_a_query_too(service: Service) -> None:
         ("2026-08-21", "2026-09-21", 21_600),
         ("2025-09-21", "2026-09-21", 7 * 86_400),
         ("0001-01-01", "2026-09-21", 365 * 86_400),
-        ("2026-09-22", "2026-09-21", 1),
+        ("2026-09-22", "2026-09-22", 1),
         ("2026-09-21", "9999-01-01", 54 * 365 * 86_400),
     ],
 )
@@ -271,6 +271,7 @@ def test_what_another_threshold_would_flag(service: Service) -> None:
     assert service.insight.would_flag(Asked(), 25.01)["queries"] == 2
     assert service.insight.would_flag(Asked(min_score=30), 25)["queries"] == 1
     assert service.insight.would_flag(Asked(source="denylist"), 25)["queries"] == 0
+    assert service.insight.would_flag(Asked(max_score=20), 25)["queries"] == 0
     with pytest.raises(UsageError, match="no score"):
         service.insight.would_flag(Asked(), 61)
 

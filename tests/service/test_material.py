@@ -75,9 +75,31 @@ def test_decisions_and_traffic_become_material(service: Service, model: Model) -
     names = {one.name for one in found.traffic}
     assert "h1.office.net" in names
     assert not any("qxevilkv" in name or "stopped" in name for name in names)
+    assert [(one.name, one.queries) for one in found.blocked] == [("stopped.net", 5)]
     told = material.summary(found)
     assert told["by_threat"] == {"phishing": 21, "scam": 7, "tunnel": 1}
     assert told["benign"] == 1
+
+
+@pytest.mark.parametrize("most", [material.MOST_TRAFFIC, 2])
+def test_how_often_decided_names_were_asked_for_is_known(
+    most: int, service: Service, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no traffic to learn from, and may be none of the frequent names."""
+    store = filled(service).store
+    monkeypatch.setattr(material, "MOST_TRAFFIC", most)
+    monkeypatch.setattr(material, "MOST_ASKED", 3)
+    decisions = [
+        override("stopped.net", scope="name"),
+        override("x601.qxevilkv.net", scope="name"),
+        override("qx77zkv.org", "benign"),
+        *(override(one.name) for one in bad(10)),
+    ]
+    found = {one.name: one.queries for one in gathered(store, decisions, model).decided}
+    assert found == {
+        "stopped.net": 5, "x601.qxevilkv.net": 1, "qx77zkv.org": 0,
+        **{one.name: 0 for one in bad(10)},
+    }  # fmt: skip
 
 
 def test_what_one_client_alone_asks_for_is_not_taken_as_harmless(
@@ -169,10 +191,12 @@ def test_popular_names_that_somebody_blocked(model: Model) -> None:
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    made = Material(bad(3), usual(2), ["a note"], least=2)
+    asked = Decided("asked.net", None, queries=7)
+    made = Material([*bad(3), asked], usual(2), ["a note"], 2, [Seen("stopped.net", 5, 5)])
     made.write(tmp_path / "material.jsonl")
     found = Material.read(tmp_path / "material.jsonl")
     assert (found.decided, found.traffic, found.least) == (made.decided, made.traffic, 2)
+    assert found.blocked == made.blocked
     assert found.sha256 == made.sha256
     for text in ("{", "[]\n", '{"kind":"decided","nane":1}\n', '{"name":"a"}\n'):
         (tmp_path / "material.jsonl").write_text(text)

@@ -107,6 +107,9 @@ def test_names_are_asked_for_as_people_write_them(service: Service) -> None:
         Asked(max_score="-1"),
         Asked(since="tomorrow"),
         Asked(until="9999999999999"),
+        Asked(since="2026-11-02T00:00:00Z", until="2026-11-01T00:00:00Z"),
+        Asked(since="1h", until="2h"),
+        Asked(min_score=40, max_score="39.9"),
     ],
     ids=str,
 )

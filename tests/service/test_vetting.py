@@ -175,3 +175,16 @@ def test_one_that_has_expired_is_none(world: dict[str, Any]) -> None:
     past = replace(decided("example.org"), expires=datetime.now(UTC))
     store.there.append(past)
     assert vetting.replace(decision("example.org", "benign"), who="ann") is None
+
+
+def test_what_nobody_decided_says_for_whom_somebody_did(world: dict[str, Any]) -> None:
+    vetting = world["vetting"]
+    assert vetting.nothing_decided("example.org", None) == (
+        "nobody decided anything on this name for everyone"
+    )
+    for client in ("192.0.2.0/24", "2001:db8::1", "198.51.100.0/24", "203.0.113.7"):
+        vetting.decide("example.org", "blocked", who="me", client=client)
+    assert vetting.nothing_decided("Example.ORG.", None).endswith(
+        "for everyone, but for 192.0.2.0/24, 198.51.100.0/24, 2001:db8::1 and 1 more"
+    )
+    assert "but" not in vetting.nothing_decided("www.example.org", None)

@@ -22,7 +22,6 @@ from mlplugin.service.service import Service
 from mlplugin.service.times import parse_moment
 from mlplugin.service.vetting import override_json
 
-NOT_VETTED = "nobody decided anything on this name for this client"
 UNCHANGED: dict[str, Any] = {"description": "The snapshot is the one that If-None-Match names."}
 ONE = "/api/v1/overrides/<name:name>"
 
@@ -42,7 +41,9 @@ def routes(service: Service) -> APIBlueprint:
     def get_override(path: NamePath, query: OverrideAsked) -> dict[str, Any] | Response:
         """Give the decision on a name."""
         found = service.vetting.find(path.name, query.client)
-        return problem(404, NOT_VETTED) if found is None else override_json(found)
+        if found is None:
+            return problem(404, service.vetting.nothing_decided(path.name, query.client))
+        return override_json(found)
 
     @blueprint.put(ONE, responses={200: OverrideAnswer, **described(400, 413, 415)})
     def put_override(path: NamePath, body: Decision) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def routes(service: Service) -> APIBlueprint:
         """Take the decision on a name back."""
         if service.vetting.take_back(path.name, query.client, who=who()):
             return Response(status=204)
-        return problem(404, NOT_VETTED)
+        return problem(404, service.vetting.nothing_decided(path.name, query.client))
 
     @blueprint.get("/api/v1/policy", responses={200: PolicyAnswer, 304: UNCHANGED})
     def get_policy() -> Response:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 
-from mlplugin.cli.listing import chunks
+from mlplugin.cli.listing import chunks, list_option
 from mlplugin.cli.lookalikes import canonical_unmistaken
 from mlplugin.cli.output import Format, Row, format_option, json_line, write_rows
 from mlplugin.model import Model, Verdicts, load
@@ -42,13 +42,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE|-",
-    help="A list of names, one a line, gzip too; - is stdin. # starts a comment.",
-)
+@list_option
 @click.option("--explain", is_flag=True, help="Add the reasons.")
 @click.option("--scores", is_flag=True, help="Add every threat's score.")
 @click.option(

@@ -35,8 +35,9 @@ PAGE = 1000
 TIMEOUT_SECONDS = 60.0
 # Where a service has no room for one more, it is asked again so often, after as long as it says.
 NO_ROOM, MOST_TRIES, LONGEST_WAIT_SECONDS = 429, 5, 10
-# What the user got wrong, not the service.
-MISTAKES = frozenset({400, 404, 422})
+NOT_THERE = 404
+# What else the user got wrong, not the service.
+MISTAKES = frozenset({400, 422})
 UNANSWERED = (
     urllib.error.URLError,
     TimeoutError,
@@ -49,6 +50,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class NobodyError(PortError):
     """Nothing answers at the service's address."""
+
+
+class NotThereError(UsageError):
+    """The service answers, and does not have what was asked for."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -199,6 +204,8 @@ class Client:
             )
         if fault.code == 409:
             return RefusedError(detail)
+        if fault.code == NOT_THERE:
+            return NotThereError(detail)
         return (UsageError if fault.code in MISTAKES else StoreError)(detail)
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
+
+import click
 
 from mlplugin.errors import UsageError
 
@@ -22,6 +24,18 @@ LONG_FILE_BYTES = 1 << 23
 
 Stream = BufferedReader | gzip.GzipFile
 Advance = Callable[[int], object]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def list_option(command: Command) -> Command:
+    """Add ``-f`` to a command, which gets the list's place as ``source: str | None``."""
+    return click.option(
+        "-f",
+        "--file",
+        "source",
+        metavar="FILE|-",
+        help="A list of names, one a line, gzip too; - is stdin. # starts a comment.",
+    )(command)
 
 
 def chunks(source: str) -> Iterator[list[str]]:

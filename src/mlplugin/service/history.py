@@ -64,6 +64,21 @@ class Asked:
 
     def parse(self) -> Filter:
         """Read it. Raises UsageError or InvalidNameError."""
+        found = self._read()
+        if found.since is not None and found.until is not None and found.until < found.since:
+            raise UsageError(
+                f"the range ends ({self.until}) before it begins ({self.since}): "
+                "exchange since and until"
+            )
+        if self.min_score is not None and self.max_score is not None:
+            least, most = (Decimal(str(text)) for text in (self.min_score, self.max_score))
+            if most < least:
+                raise UsageError(
+                    f"no score is from {least} to {most}: exchange min_score and max_score"
+                )
+        return found
+
+    def _read(self) -> Filter:
         return Filter(
             qname=None if self.qname is None else _pattern(self.qname),
             domain=None if self.domain is None else canonical(self.domain),

@@ -234,7 +234,7 @@ class Insight:
 
     def would_flag(self, asked: Asked, score: str | float, limit: int = 50) -> dict[str, Any]:
         """Say what the model would have flagged in this history, were this its threshold."""
-        given = replace(asked, min_score=score).parse().min_score
+        given = Asked(min_score=score).parse().min_score
         wanted = _by_model(asked.parse())
         answer: dict[str, Any] = {"score": given, "queries": 0, "names": 0, "clients": 0}
         if wanted is None or given is None:

@@ -19,12 +19,14 @@ from mlplugin.model import Model
 from mlplugin.qname import canonical
 from mlplugin.service.history import FLAGGED
 from mlplugin.service.overrides import SUBDOMAINS, lineage
+from mlplugin.store.past import MOST_ASKED
 from mlplugin.store.port import Filter, Override, Store
 from mlplugin.store.sums import Count
 from mlplugin.verdict import SOURCES, THREATS, Source, Threat
 
 CLEAN = "benign"
 FEWEST = 10  # decided names
+HELD_FROM = 50  # decided names, from which on a fifth is held back to measure on
 FEWEST_TRAFFIC = 100  # names of the network, where nothing was decided to be benign
 MOST = 20_000  # decided names; more are thinned out
 MOST_TRAFFIC = 3000  # each is a bucket of a cluster, several times over
@@ -42,10 +44,15 @@ MOST_REPUTED, LEAST_REPUTED = 0.1, 3
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A name that people decided on: benign (no threat), or what harm it does."""
+    """A name that people decided on: benign (no threat), or what harm it does.
+
+    Attributes:
+        queries: how often it was asked for; nothing is learnt from that.
+    """
 
     name: str
     threat: str | None
+    queries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,15 @@ class Material:
 
     Attributes:
         least: so many clients must have asked for a name that counts as ordinary.
+        blocked: frequent names that nobody decided on and something blocked: nothing is learnt
+            from them, but what a candidate thinks of them is told.
     """
 
     decided: list[Decided]
     traffic: list[Seen]
     notes: list[str] = field(default_factory=list)
     least: int = 1
+    blocked: list[Seen] = field(default_factory=list)
 
     @property
     def common(self) -> list[Seen]:
@@ -87,7 +97,10 @@ class Material:
     def lines(self) -> Iterator[str]:
         """Give it as JSON, a line a name."""
         yield json.dumps({"kind": "network", "least": self.least}, separators=(",", ":")) + "\n"
-        for kind, rows in (("decided", self.decided), ("traffic", self.traffic)):
+        kinds = (
+            ("decided", self.decided), ("traffic", self.traffic), ("blocked", self.blocked),
+        )  # fmt: skip
+        for kind, rows in kinds:
             for row in rows:
                 yield json.dumps({"kind": kind, **asdict(row)}, separators=(",", ":")) + "\n"
 
@@ -105,6 +118,7 @@ class Material:
         """
         decided: list[Decided] = []
         traffic: list[Seen] = []
+        blocked: list[Seen] = []
         least = 1
         try:
             with path.open(encoding="utf-8") as lines:
@@ -116,10 +130,10 @@ class Material:
                     elif kind == "network":
                         least = int(row["least"])
                     else:
-                        traffic.append(Seen(**row))
+                        (blocked if kind == "blocked" else traffic).append(Seen(**row))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
             raise UsageError(f"{path} is no material of a retraining: {fault}") from fault
-        return cls(decided, traffic, least=least)
+        return cls(decided, traffic, least=least, blocked=blocked)
 
 
 @dataclass(frozen=True)
@@ -165,15 +179,17 @@ def gathered(
     teller = _Threats(store, model, chosen, choice.threat)
     decided = list(_decided(lasting, seen, teller))
     named = {one.name for one in overrides}
-    traffic = [
-        Seen(one.value, one.queries, one.flagged, one.clients)
-        for one in seen
-        if not one.blocked and named.isdisjoint(lineage(one.value))
-    ]
-    found = Material(decided, traffic, notes, least_clients(store, wanted))
+    traffic: list[Seen] = []
+    blocked: list[Seen] = []
+    for one in seen:
+        if named.isdisjoint(lineage(one.value)):
+            row = Seen(one.value, one.queries, one.flagged, one.clients)
+            (blocked if one.blocked else traffic).append(row)
+    found = Material(decided, traffic, notes, least_clients(store, wanted), blocked)
     if lone := len(traffic) - len(found.common):
         notes.append(f"{lone:,} names that one client alone asked for are not taken as harmless")
-    return checked(found, model)
+    good = checked(found, model)
+    return replace(good, decided=_asked_for(store, wanted, good.decided, seen))
 
 
 def recent(store: Store, wanted: Filter) -> Filter:
@@ -208,8 +224,8 @@ def checked(of: Material, model: Model) -> Material:
     decided = _judged(decided, model, notes)
     if len(decided) < FEWEST:
         raise UsageError(
-            f"{_count(len(decided), 'name is', 'names are')} decided on for everyone and for good, "
-            f"and {FEWEST} are the least to learn from: vet more of the queue"
+            f"{counted(len(decided), 'name is', 'names are')} decided on for everyone and for "
+            f"good, and {FEWEST} are the least to learn from: vet more of the queue"
         )
     bad = sum(one.threat is not None for one in decided)
     usual = sum(not one.flagged for one in of.traffic)
@@ -284,6 +300,21 @@ def _decided(
         yield Decided(name, None if what == CLEAN else said[name])
 
 
+def _asked_for(
+    store: Store, wanted: Filter, decided: Sequence[Decided], seen: Sequence[Count]
+) -> list[Decided]:
+    """Say how often decided names were asked for, which are no part of the traffic."""
+    queries = {one.value: one.queries for one in seen}
+    if len(seen) >= MOST_TRAFFIC:  # else there are no others
+        rare = [one.name for one in decided if one.name not in queries]
+        for first in range(0, len(rare), MOST_ASKED):
+            for batch in store.askers(wanted, rare[first : first + MOST_ASKED]):
+                for row in batch.select(["qname", "queries"]).to_pylist():
+                    name = row["qname"]
+                    queries[name] = queries.get(name, 0) + row["queries"]
+    return [replace(one, queries=queries.get(one.name, 0)) for one in decided]
+
+
 class _Threats:
     """Which harm a name does that was decided to be bad."""
 
@@ -314,7 +345,8 @@ class _Threats:
         return found
 
 
-def _count(number: int, one: str, many: str) -> str:
+def counted(number: int, one: str, many: str) -> str:
+    """Give a number with its noun in one form or the other."""
     return f"{number:,} {one if number == 1 else many}"
 
 

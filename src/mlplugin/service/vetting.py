@@ -35,6 +35,8 @@ RETRY_SECONDS = 10.0
 
 Known = tuple[list[Override], Overrides]
 LONGEST_REASON = 1000
+# A few clients show for whom else there is a decision.
+MOST_TOLD = 3
 
 
 class Nothing(Enum):
@@ -161,6 +163,15 @@ class Vetting:
         qname, network = canonical(name), _client(client)
         mine = (o for o in self.all() if o.name == qname and o.client == network)
         return next(mine, None)
+
+    def nothing_decided(self, name: str, client: str | None) -> str:
+        """Say that there is no decision on this name and this client, and for whom there is one."""
+        qname = canonical(name)
+        of_name = (other.client for other in self.all() if other.name == qname)
+        others = sorted(client_text(whose) or "everyone" for whose in of_name)
+        more = f" and {len(others) - MOST_TOLD:,} more" if len(others) > MOST_TOLD else ""
+        there = f", but for {', '.join(others[:MOST_TOLD])}{more}" if others else ""
+        return f"nobody decided anything on this name for {client or 'everyone'}{there}"
 
     def all(self) -> list[Override]:
         """Give every decision that holds now."""
