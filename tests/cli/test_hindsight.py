@@ -127,8 +127,8 @@ def test_versions_that_are_here(
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--model", "9.9"], 2, "no such version here"),
-        (["--model", "shadow"], 2, "no such directory"),
+        (["--model", "9.9"], 2, "no such version in DATA/models"),
+        (["--model", "shadow"], 2, "no model is the shadow in DATA/models"),
         (["--model", "NEWER"], 3, "format 99 is not known"),
         (["--model", "/dev/null"], 2, "no such directory"),
         (["--deny", "none.txt"], 2, "list none.txt cannot be read"),
@@ -160,7 +160,7 @@ def test_what_makes_no_sense(
     out, err = capsys.readouterr()
     assert out == ""
     (line,) = err.splitlines()
-    assert said in line
+    assert said.replace("DATA", str(data.absolute())) in line
 
 
 def test_no_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

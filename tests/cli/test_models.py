@@ -184,7 +184,7 @@ def test_a_newer_shipped_model_is_told(
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["promote", "no-such"], 2, "`mlplugin models` lists them"),
+        (["promote", "no-such"], 2, "`mlplugin models` lists what is there"),
         (["promote", "./no-such"], 2, "there is no such directory"),
         (["promote", "empty"], 3, "config.json"),
         (["promote", "broken"], 3, "weights.safetensors"),
@@ -192,7 +192,7 @@ def test_a_newer_shipped_model_is_told(
         (["promote", "deep"], 1, "metrics.json"),
         (["promote", "list"], 1, "metrics.json holds no metrics"),
         (["promote", "evil"], 2, "the version '../evil' cannot name a directory"),
-        (["promote", "current"], 2, "`mlplugin models` lists them"),
+        (["promote", "current"], 2, "`mlplugin models` lists what is there"),
         (["promote"], 2, "DIR|VERSION"),
         (["promte", "x"], 2, "promte"),
         (["rollback", "--data", "file/data"], 2, "nothing to roll back to"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,8 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from mlplugin.cli import training
-from mlplugin.cli.train import train
+from mlplugin.cli.main import main
+from mlplugin.cli.train import LARGEST_SEED, train
+from mlplugin.errors import UsageError
+from mlplugin.training import evaluation, fit, job
 from mlplugin.training.progress import JsonLines, Moment
+from mlplugin.training.run import Order
 
 MOMENT = Moment(
     fit=1, number=2, passes=2, done=1_000_000, total=2_500_000, rate=50_000.0, loss=0.12344,
@@ -29,8 +34,6 @@ def test_a_moment_in_one_line() -> None:
 
 
 def test_off_a_terminal_only_measurements_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    from dataclasses import replace
-
     lines = training.Lines()
     lines.moment(replace(MOMENT, measured=False))
     lines.moment(MOMENT)
@@ -115,3 +118,38 @@ def test_help_has_examples() -> None:
     assert text.count("mlplugin train --data") >= 4
     for option in ("--restart", "--progress", "--checkpoint-every", "--created"):
         assert option in text
+
+
+@pytest.mark.parametrize("way", [["--data", ".", "--out", "model"], ["--from-history"]])
+@pytest.mark.parametrize("seed", ["-1", str(LARGEST_SEED + 1), "1.5"])
+def test_a_seed_that_no_generator_takes(
+    seed: str, way: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *way, "--seed", seed]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'--seed'" in line
+
+
+def test_generators_take_the_largest_seed() -> None:
+    recipe = fit.Recipe(seed=LARGEST_SEED, passes=999)
+    assert int(fit.generator(recipe, recipe.passes)[0]) == LARGEST_SEED * 1000 + 999
+
+
+def test_passes_are_those_of_both_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `evaluate --passes` fits anew is as quick."""
+    recipes = []
+
+    def taken(order: Order, *_: object, **__: object) -> None:
+        recipes.append(order.recipe)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(job, "train", taken)
+    words = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "model")]
+    assert main(words) == main([*words, "--passes", "1"]) == 2
+    usual, quick = recipes
+    assert usual == fit.Recipe()
+    assert quick == replace(usual, passes=1, look_passes=1)
+    assert evaluation.recipe_of(tmp_path, 1, lambda _: None) == quick
+    (option,) = [one for one in train.params if one.name == "passes"]
+    assert f"[default: {usual.passes}]" in str(option.to_info_dict()["help"])
+    assert usual.passes == usual.look_passes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import platformdirs
 from mlplugin.cli.extra import missing
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.config import load as config_of
+from mlplugin.errors import UsageError
 from mlplugin.model import load, shipped
 from mlplugin.service.registry import Registry
 
@@ -77,7 +79,7 @@ Examples:
 @click.option(
     "--passes",
     type=click.IntRange(1),
-    help="Passes of these fits.  [default: as many as the model had]",
+    help="Passes of these fits, of each of the two networks.  [default: as many as the model had]",
 )
 @click.option(
     "--jobs",
@@ -131,15 +133,34 @@ def evaluate(
     folder, which = _measured_one(model)
     if card:
         run.told(folder)
+        _writable(folder, "--card")
+    if plots is not None:
+        _writable(plots, "--plots")
+    if report is not None:
+        _writable(report.parent, "--report")
     click.echo(f"measuring model {load(folder).version} in {folder}, {which}", err=True)
     chosen = _KINDS if "all" in kinds else kinds
     request = evaluation.Request(folder, data, traffic, chosen, seeds, passes, report, jobs, paired)
     measured = evaluation.evaluate(request, lambda line: click.echo(line, err=True))
-    if plots is not None:
-        drawing.draw(measured, plots)
-    if card:
-        run.add(folder, measured)
-    _write(list(listing.rows(measured)), output_format)
+    try:
+        _write(list(listing.rows(measured)), output_format)
+    finally:  # a reader of the rows that went away takes nothing from the files
+        if plots is not None:
+            drawing.draw(measured, plots)
+        if card:
+            run.add(folder, measured)
+
+
+def _writable(folder: Path, option: str) -> None:
+    """Make a folder before the work whose result goes there. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: {error.strerror}: {option} needs a folder that can be written"
+        ) from error
 
 
 def _measured_one(named: Path | None) -> tuple[Path, str]:

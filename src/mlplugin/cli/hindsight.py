@@ -13,8 +13,8 @@ import platformdirs
 
 from mlplugin.cli.history import STRETCH, asked, filter_options, place_options, stretch
 from mlplugin.cli.output import Format, format_option, progress, write_rows
-from mlplugin.errors import UsageError
-from mlplugin.model import Model, load, shipped
+from mlplugin.cli.which_model import with_shadow
+from mlplugin.model import Model, load
 from mlplugin.service.hindsight import (
     KINDS,
     LISTED,
@@ -27,7 +27,7 @@ from mlplugin.service.hindsight import (
     otherwise,
 )
 from mlplugin.service.lists import Lists
-from mlplugin.service.registry import NAME, SHADOW, Registry
+from mlplugin.service.registry import Registry
 from mlplugin.service.rules import DEFAULT_ACTIONS, Limits, Rules, parse_actions
 from mlplugin.service.times import rfc3339
 
@@ -212,25 +212,9 @@ def _rules(wish: Wish) -> Rules:
                 click.echo(f"{path}: {wrong} lines are not understood and passed over", err=True)
     actions = parse_actions(wish.on) if wish.on else DEFAULT_ACTIONS
     place = wish.data or platformdirs.user_data_path("mlplugin", appauthor=False)
-    return Rules(_model(wish.model, Registry(place)), wish.limits, actions, lists)
-
-
-def _model(text: str | None, registry: Registry) -> Model:
-    """Load a model: a directory goes before a version of the same name."""
-    if text is None:
-        return load(registry.in_use())
-    places = [Path(text)]
-    if text == SHADOW:
-        places.append(registry.shadow_link)
-    elif NAME.fullmatch(text):
-        places += [registry.folder / text, shipped().parent / text]
-    for place in places:
-        if place.is_dir():
-            return load(place)
-    raise UsageError(
-        f"--model {text}: there is no such directory, and no such version here: `mlplugin models` "
-        "lists them"
-    )
+    registry = Registry(place)
+    used = registry.in_use() if wish.model is None else with_shadow(wish.model, registry, "--model")
+    return Rules(load(used), wish.limits, actions, lists)
 
 
 def _rows(found: Found, form: Format) -> Iterator[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ import platformdirs
 
 from mlplugin.cli.extra import missing
 from mlplugin.cli.output import Format, format_option, write_rows
+from mlplugin.cli.which_model import directory_of
 from mlplugin.errors import ModelError, RefusedError, UsageError
 from mlplugin.model import load, shipped
 from mlplugin.service import comparison, promotion
@@ -139,7 +140,7 @@ def promote(
     were not measured on the same names, the exit status is 1, and nothing is changed.
     """
     registry = _registry(context, data)
-    directory = _directory(model, registry)
+    directory = directory_of(model, registry)
     candidate = load(directory)
     version = check_version(candidate.version)
     instead = Instead(registry.serving())
@@ -195,19 +196,6 @@ def shadow(context: click.Context, *, version: str | None, off: bool, data: Path
 def _registry(context: click.Context, data: Path | None) -> Registry:
     above = context.parent.params.get("data") if context.parent is not None else None
     return Registry(data or above or platformdirs.user_data_path("mlplugin", appauthor=False))
-
-
-def _directory(text: str, registry: Registry) -> Path:
-    """Find what is meant: a directory goes before a version of the same name."""
-    places = [Path(text)]
-    if NAME.fullmatch(text):
-        places += [registry.folder / text, shipped().parent / text]
-    for place in places:
-        if place.is_dir():
-            return place
-    if "/" in text:
-        raise UsageError(f"{text}: there is no such directory")
-    raise UsageError(f"{text} is no directory and no version here: `mlplugin models` lists them")
 
 
 def _in_use(registry: Registry) -> Path | None:

@@ -17,12 +17,12 @@ import platformdirs
 from mlplugin.cli.extra import missing
 from mlplugin.cli.history import Client, NobodyError
 from mlplugin.cli.stores import opened
-from mlplugin.errors import MlpluginError, RefusedError, StoreError, UsageError
+from mlplugin.errors import MlpluginError, ModelError, RefusedError, StoreError, UsageError
 from mlplugin.model import load, shipped
-from mlplugin.service import ancestry
+from mlplugin.service import ancestry, outcome
 from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.job_files import JobState
-from mlplugin.service.material import Material, gathered
+from mlplugin.service.material import Material, counted, gathered, summary
 from mlplugin.service.registry import Registry, check_version
 from mlplugin.service.retraining import chosen
 from mlplugin.service.vetting import Vetting
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SEED = 1  # of the service's jobs
 LOOK_SECONDS = 2.0
 SHOWN = 10  # names whose verdict would change
+_SIDES = {None: "", True: ", as decided", False: ", against a decision"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _there(client: Client, wishes: Wishes) -> dict[str, Any]:
     job = client.request("/api/v1/jobs", method="POST", body=body)
     path = f"/api/v1/jobs/{job['id']}"
     click.echo(f"job {job['id']} of {client.url} retrains {job['parent']}", err=True)
+    _tell_harm(job.get("material") or {})
     try:
         for told in _followed(client, path):
             if told.get("event") == "line":
@@ -135,6 +137,7 @@ def _here(wishes: Wishes, reporters: list[Reporter]) -> dict[str, Any]:
     registry = Registry(data)
     parent = registry.in_use() or shipped()
     material = _material(wishes, data, parent)
+    _tell_harm(summary(material))
     version = check_version(wishes.version or ancestry.next_version(registry, load(parent).version))
     if (registry.folder / version).exists():
         raise UsageError(f"{version} is here already: give the new model another --version")
@@ -158,12 +161,15 @@ def _here(wishes: Wishes, reporters: list[Reporter]) -> dict[str, Any]:
             )
         finally:
             course.close()
-        registry.add(
-            out,
-            parent=report["parent"]["version"],
-            parent_sha256=report["parent"]["sha256"],
-            data_sha256=report["data_sha256"],
-        )
+        try:
+            registry.add(
+                out,
+                parent=report["parent"]["version"],
+                parent_sha256=report["parent"]["sha256"],
+                data_sha256=report["data_sha256"],
+            )
+        except ModelError as fault:
+            raise ModelError(_with_our_option(fault)) from fault
         if wishes.out is not None:
             shutil.copytree(out, wishes.out, dirs_exist_ok=True)
     return report
@@ -175,14 +181,29 @@ def _material(wishes: Wishes, data: Path, parent: Path) -> Material:
         store = opened(wishes.store, data, read_only=True)
     except StoreError as fault:
         raise StoreError(
-            f"{fault}; where a service runs on it, leave --data-dir and --store out, and it does "
-            "the work"
+            f"{_with_our_option(fault)}; where a service runs on it, leave --data-dir and --store "
+            "out, and it does the work"
         ) from None
     try:
         model = load(parent)
         return gathered(store, Vetting(store, ModelInUse(model)).all(), model, choice)
     finally:
         store.close()
+
+
+def _with_our_option(fault: MlpluginError) -> str:
+    """What is wrong with the place that other commands call --data: here, that is for names."""
+    return str(fault).replace("with --data", "with --data-dir")
+
+
+def _tell_harm(material: dict[str, Any]) -> None:
+    """Say what vetted names are taken for, before the work: a wrong guess teaches badly."""
+    if harm := outcome.taken(material):
+        click.echo(
+            f"vetted names are taken for: {harm}; where that is wrong, `--threat` says the harm of "
+            "those that were never flagged",
+            err=True,
+        )
 
 
 def told(report: dict[str, Any]) -> Iterator[str]:
@@ -209,7 +230,8 @@ def told(report: dict[str, Any]) -> Iterator[str]:
         for row in rows[:SHOWN]:
             yield (
                 f"{way}: {row['name']} {row['before']} -> {row['after']}, "
-                f"{row['queries']:,} queries"
+                f"{counted(row['queries'], 'query', 'queries')}"
+                + _SIDES[outcome.agrees(way, row["decided"])]
             )
     for why in report["refused"]:
         yield f"not to be promoted: {why}"
@@ -219,9 +241,12 @@ def conclude(report: dict[str, Any]) -> None:
     """Say what to do with the candidate. Raises RefusedError if it is not to be promoted."""
     for line in told(report):
         click.echo(line, err=True)
-    version = report["version"]
+    version, little = report["version"], outcome.little(report)
+    if little:
+        click.echo(little, err=True)
     if report["refused"]:
         raise RefusedError(
             f"{version} is here and not to be promoted: {'; '.join(report['refused'])}"
         )
-    click.echo(f"{version} is a candidate: `mlplugin models promote {version}` puts it in use")
+    what = "a candidate that learnt little" if little else "a candidate"
+    click.echo(f"{version} is {what}: `mlplugin models promote {version}` puts it in use")

@@ -24,6 +24,8 @@ from mlplugin.verdict import Threat
 if TYPE_CHECKING:
     from mlplugin.training.progress import Reporter
 
+# The generator of a pass starts at a thousand seeds and the pass, in 64 bits.
+LARGEST_SEED = 2**32 - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 # Options that mean something for one way to a model only.
 OF_TRAINING = {
@@ -110,9 +112,17 @@ def _created(_context: click.Context, _option: click.Parameter, value: str | Non
     help="Version of the model: letters, digits and .-+_ .  [default: this month's first]",
 )
 @click.option(
-    "--seed", default=SEED, show_default=True, help="Of everything that is left to chance."
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=SEED,
+    show_default=True,
+    help="Of everything that is left to chance.",
 )
-@click.option("--passes", type=click.IntRange(1), help="Passes over the data.")
+@click.option(
+    "--passes",
+    type=click.IntRange(1),
+    help="Passes of each of the two networks over the data.  [default: 2]",
+)
 @click.option(
     "--holdout",
     type=click.Choice(["probe", "domains"]),
@@ -174,9 +184,10 @@ def train(
 ) -> None:
     """Fit, calibrate and measure a model on labelled names, and write its directory.
 
-    The same data, seed, version and time give the same directory, byte for byte. A run that is
-    interrupted, by Ctrl-C or by a crash, goes on when the same command is given again: until it is
-    done, all that it needs is beside the model directory, in one whose name ends in `.partial`.
+    The same data, seed, version and time give the same directory, byte for byte, on one kind of
+    processor. A run that is interrupted, by Ctrl-C or by a crash, goes on when the same command is
+    given again: until it is done, all that it needs is beside the model directory, in one whose
+    name ends in `.partial`.
 
     With --from-history, a candidate is made from the model in use instead, in a minute or two.
     """
@@ -197,7 +208,9 @@ def train(
         from mlplugin.training.run import Order  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing(error) from error
-    recipe = Recipe(seed=seed) if passes is None else Recipe(seed=seed, passes=passes)
+    recipe = Recipe(seed=seed)
+    if passes is not None:
+        recipe = recipe.with_passes(passes)
     today = datetime.datetime.now(datetime.UTC)
     named = check_version(f"{today.year}.{today.month:02}.0" if version is None else version)
     order = Order(data, out, named, recipe, holdout == "probe", traffic, created)
