@@ -229,7 +229,33 @@ def test_hostile_names_and_reasons_are_text() -> None:
     assert "[31m" in said
 
 
-def test_loss_of_each_fit() -> None:
+def test_a_candidate_that_learnt_little_is_called_so() -> None:
+    old, new = ({"malicious": 32, "found": found, "benign": 0, "let_be": 0} for found in (7, 8))
+    none = dict.fromkeys(old, 0)
+    held = {"before": none, "after": none}
+    decided = {"learnt": {"before": old, "after": new}, "held_back": held}
+    said = html.rendered(report.shown({"decided": decided}))
+    assert "It learnt little: 8 of 32 malicious names" in said
+    learnt = decided | {"learnt": {"before": old, "after": old | {"found": 30}}}
+    assert "learnt little" not in html.rendered(report.shown({"decided": learnt}))
+
+
+def test_changes_say_whether_they_go_the_way_of_decisions() -> None:
+    """A name that was vetted as blocked and is flagged now is no harm done."""
+    row = {"queries": 3, "before": "benign", "after": "suspicious", "score_before": 1.0,
+           "score_after": 25.0}  # fmt: skip
+    stricter = [{**row, "name": f"{decided}.net", "decided": decided}
+                for decided in ("dga", "benign", None)]  # fmt: skip
+    milder = [{**row, "name": "a.net", "decided": "benign"}]
+    said = html.rendered(report.shown({"changes": {"stricter": stricter, "milder": milder}}))
+    assert "Judged stricter than before: 3, 1 as decided, 1 against a decision" in said
+    assert "Judged milder than before: 1, 1 as decided<" in said
+    assert "dga, as decided" in said
+    assert '<span class="wrong">benign, against it</span>' in said
+    assert "worse" not in said
+
+
+def test_loss_of_each_look() -> None:
     told: list[dict[str, Any]] = [
         {"event": "progress", "fit": fit, "share": share, "passes": 4, "loss": 1 - share}
         for fit in (1, 2)
@@ -238,7 +264,17 @@ def test_loss_of_each_fit() -> None:
     drawn = html.rendered(jobs.curve(told))
     assert drawn.count("<polyline") == 2
     assert "[[1.0,0.75],[4.0,0.0]]" in drawn.replace("&quot;", '"')
+    assert "first look" in drawn
+    assert "second look" in drawn
     assert jobs.curve([]) is None
+
+
+def test_which_look_is_fitted_is_told() -> None:
+    at = {"event": "progress", "share": 0.5, "pass": 2, "passes": 4, "loss": 0.1, "seconds_left": 3}
+    stage = {"event": "stage", "stage": "fit"}
+    for fit, look in ((1, "first look"), (2, "second look")):
+        said = html.rendered(jobs._under_way([stage, at | {"fit": fit}]))
+        assert f"50% of the {look}: pass 2 of 4" in said
 
 
 def test_a_model_that_is_gone(loop: Site) -> None:

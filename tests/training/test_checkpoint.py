@@ -144,3 +144,11 @@ def test_what_never_learnt_binds_nobody(tmp_path: Path) -> None:
     place = tmp_path / "m.partial"
     for code in ("1", "2"):
         RunDirectory.open(place, {"code": code}, restart=False).close()
+
+
+def test_another_processor_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its vectors have another width, and sums other bits."""
+    here = checkpoint.code()
+    assert checkpoint.code() == here
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    assert checkpoint.code() != here

@@ -106,6 +106,53 @@ def test_a_model_with_strange_metrics_is_measured(
     assert "metrics.json" in line
 
 
+@pytest.mark.parametrize("option", ["--plots", "--report"])
+def test_where_the_figures_go_is_tried_before_they_are_measured(
+    option: str,
+    labelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from mlplugin.cli.main import main
+    from mlplugin.training import evaluation
+
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_: pytest.fail("it is measured"))
+    (tmp_path / "file").touch()
+    folders = [Path("/proc/nope"), tmp_path / "file" / "folder"]
+    for folder in folders:
+        place = str(folder if option == "--plots" else folder / "report.json")
+        assert main(["evaluate", "--data", str(labelled), option, place]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"mlplugin: {folder}: ")
+        assert line.endswith(f"{option} needs a folder that can be written")
+
+
+def test_rows_are_told_before_the_rest_is_written_which_does_not_hang_on_them(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlplugin.cli import evaluate as command
+    from mlplugin.training import plots
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    asked = ["--data", str(labelled), "--plots", str(tmp_path / "plots"), "--format", "jsonl"]
+    with monkeypatch.context() as patch:
+        patch.setattr(plots, "draw", full)
+        done = CliRunner().invoke(evaluate, asked)
+    assert isinstance(done.exception, OSError)
+    assert len(done.stdout.splitlines()) > 5
+
+    def gone(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(command, "_write", gone)
+    monkeypatch.setattr(plots, "draw", lambda _, folder: (folder / "roc.svg").touch())
+    done = CliRunner().invoke(evaluate, asked)
+    assert (tmp_path / "plots" / "roc.svg").exists()
+
+
 def test_a_stream_to_follow_and_an_interrupt(
     labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

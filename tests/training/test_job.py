@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -18,11 +19,12 @@ from typing import Any
 
 import pytest
 
+from mlplugin.cli.main import main
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.training import checkpoint, job, memory, plots
+from mlplugin.training import checkpoint, job, memory, pipeline, plots
 from mlplugin.training.progress import JsonLines, Moment
 from mlplugin.training.run import Order
-from tests.training.conftest import HEADER, SMALL
+from tests.training.conftest import HEADER, SMALL, benign, noise, table
 
 DRAW = plots.draw
 CREATED = "2026-12-01T00:00:00Z"
@@ -324,6 +326,36 @@ def test_one_class_teaches_nothing(label: str, tmp_path: Path) -> None:
         job.train(order(data, tmp_path / "model"), [listener])
     assert not job.partial(tmp_path / "model").exists()
     assert listener.events[-1][0] == "error"
+
+
+@pytest.mark.parametrize(
+    ("count", "source"),
+    [
+        (25, "alexa100k-2013,tranco-65k-2023"),
+        (6000, "own:intranet,private:customers"),
+        (6000, "tranco-65k-2023"),
+    ],
+    ids=["few", "own", "one list"],
+)
+def test_what_could_not_be_measured_is_not_fitted(
+    count: int,
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, out, rng = tmp_path / "data", tmp_path / "model", random.Random(4)
+    data.mkdir()
+    good = [(name, "benign", "popular", "", "2013-10-24", source) for name in benign(rng, count)]
+    table(data, "benign_popular", good)
+    bad = [(name, "malicious", "dga", "alpha", "", "dga-baderj") for name in noise(rng, 40)]
+    table(data, "dga_random", bad)
+    monkeypatch.setattr(pipeline, "train", lambda *_: pytest.fail("it is fitted"))
+    assert main(["train", "--data", str(data), "--out", str(out)]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(rf"mlplugin: {data}: of popular names .* hold, \d are under", line)
+    assert "`mlplugin feeds fetch`" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_it_tells_how_it_goes(whole: tuple[dict[str, str], Listener]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -171,6 +172,38 @@ def test_each_is_measured_on_its_own(labelled: Path) -> None:
     assert all(one["names_tested"] > 0 for one in found)
 
 
+def test_a_probe_knows_nothing_of_what_it_is_measured_on(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its fit nor its calibration, which decides how often each threat may be flagged."""
+    ready = preparation.prepare(labelled)
+    told: list[preparation.Prepared] = []
+    measured: list[preparation.Mask] = []
+    train, judged = refits.train, refits.finds.judged_malicious
+
+    def training(rest: Any, *arguments: Any) -> Any:
+        told.append(rest)
+        return train(rest, *arguments)
+
+    def judging(judge: Any, about: Any, held: Any) -> Any:
+        measured.append(held)
+        return judged(judge, about, held)
+
+    monkeypatch.setattr(refits, "train", training)
+    monkeypatch.setattr(refits.finds, "judged_malicious", judging)
+    probe = refits.probe(ready, SMALL, quiet)
+    (rest,) = told
+    names, domains = set(rest.data.names.texts()), rest.splits.domain[rest.trainable]
+    assert len(measured) == 2
+    for held in measured:
+        rows = np.flatnonzero(held)
+        assert len(rows) > 30
+        assert names.isdisjoint(ready.data.names.take(rows).texts())
+        assert not np.isin(ready.splits.domain[rows], domains).any()
+    assert set(probe["families_held_out"]) < {"alpha", "beta", "gamma", "delta"}
+    assert set(probe["later_names"]) == {"mal_phishing"}
+
+
 def test_an_interrupt_ends_all_of_them_at_once(labelled: Path, model: Path, tmp_path: Path) -> None:
     """A terminal sends it to every process of the group; none may begin another hold-out."""
     script = f"""
@@ -232,7 +265,7 @@ def test_metrics_that_tell_no_recipe(text: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(text)
     assert evaluation.recipe_of(tmp_path, None, said.append) == Recipe()
     assert said == [f"{tmp_path} tells no recipe: hold-outs are fitted by the usual one"]
-    assert evaluation.recipe_of(tmp_path, 7, quiet) == Recipe(passes=7)
+    assert evaluation.recipe_of(tmp_path, 7, quiet) == Recipe(passes=7, look_passes=7)
 
 
 def test_a_recipe_that_is_told(tmp_path: Path) -> None:
@@ -289,11 +322,35 @@ def test_hold_outs_that_were_there_before_stay(model: Path, report: Path, tmp_pa
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics["holdouts"]["summary"]) == ["domains", "source tweetfeed"]
     assert {entry["measured_on"] for entry in metrics["goals"]} >= {"domains"}
+    again = of(measured, "domains")
+    label, fit = next(iter(again["holdouts"]["fits"].items()))
+    again["holdouts"]["fits"] = {label: fit}
+    run.add(folder, again)
+    fits = json.loads((folder / "metrics.json").read_text())["holdouts"]["fits"]
+    assert [name for name in fits if name.startswith("domains")] == [label]
     other = of(measured, "source tweetfeed")
     other["holdouts"]["recipe"] = other["holdouts"]["recipe"] | {"passes": 9}
     run.add(folder, other)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics["holdouts"]["summary"]) == ["source tweetfeed"]  # of the other recipe
+
+
+def test_a_full_disk_costs_no_figure(
+    model: Path, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metrics.json that is cut off would lose the hold-outs of hours."""
+    here = tmp_path / "model"
+    shutil.copytree(model, here)
+    before = (here / "metrics.json").read_bytes()
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        run.add(here, json.loads(report.read_text()))
+    assert (here / "metrics.json").read_bytes() == before
+    assert not list(here.glob("*.part"))
 
 
 def test_a_report_of_other_weights_is_refused(model: Path, report: Path, tmp_path: Path) -> None:

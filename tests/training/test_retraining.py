@@ -122,6 +122,28 @@ def test_it_learns_what_was_decided_and_reports(tmp_path: Path) -> None:
     assert "not learn from" in (tmp_path / "model" / "README.md").read_text()
 
 
+def test_changes_say_how_often_decided_names_were_asked_for() -> None:
+    """What was blocked, by decision or not, comes by number of queries among the others."""
+    shipped, tiny = load(), load(TINY)
+    names = [*syllables(1, 60), *rehearsal(5, 60, []).texts]
+    unlike = [name for name in names if shipped.judge(name).level != tiny.judge(name).level]
+    decided = [Decided(name, "dga", queries=3) for name in unlike[::3]]
+    seen = [Seen(name, 2, 0) for name in unlike[1::3]]
+    blocked = [Seen(name, 4, 4) for name in unlike[2::3]]
+    found = run.changes(tiny, shipped, Material(decided, seen, blocked=blocked))
+    rows = [row for way in found.values() for row in way]
+    assert decided
+    assert seen
+    assert blocked
+    assert {row["name"]: row["queries"] for row in rows} == {
+        **{one.name: 3 for one in decided},
+        **{one.name: 2 for one in seen},
+        **{one.name: 4 for one in blocked},
+    }
+    for way in found.values():
+        assert [row["queries"] for row in way] == sorted(row["queries"] for row in way)[::-1]
+
+
 class Told:
     """A reporter that notes what kind of thing it was told."""
 

@@ -98,3 +98,12 @@ def test_an_odd_group_of_which_nothing_passes_has_no_say() -> None:
     assert np.array_equal(
         tails.curve([of(values), none], values, values).knots, curve(values).knots
     )
+
+
+def test_a_curve_is_finite_even_where_nothing_passes() -> None:
+    """A first look that lets none of a few names come to a second one, however odd they are."""
+    values, odd = exponential(1, 300), exponential(2, 300)
+    none = [replace(of(each), passed=np.zeros(300, np.bool_)) for each in (values, odd)]
+    found = tails.curve(none, values, odd, lowest=14.0)
+    assert np.array_equal(found.knots, tails.curve([of(values)], values, lowest=14.0).knots)
+    assert np.isfinite(found.knots).all()

@@ -26,6 +26,8 @@ ALL = "all"
 MOST_SAID = 50
 # Path segments that a browser takes away.
 DOTS = frozenset({".", ".."})
+# An IPv4 address of which only the first octets are written.
+_BEGUN = re.compile(r"\d{1,3}(\.\d{1,3}){0,2}\.|\d{1,3}(\.\d{1,3}){1,2}")
 
 
 def to_overview(**asked: str | None) -> str:
@@ -68,12 +70,18 @@ def to_sought(wanted: str) -> str:
     elif re.fullmatch(r"[^\s:/\\]+:\d+", text):
         host = text.partition(":")[0]
     try:
-        network = parse_client(host)
+        network = parse_client(_subnet(host) if _BEGUN.fullmatch(host) else host)
     except UsageError:
         return to_queries(qname=host) if "*" in host else to_domain(host)
     if network.prefixlen == network.max_prefixlen:
         return to_client(str(network.network_address))
     return to_queries(client=str(network))
+
+
+def _subnet(begun: str) -> str:
+    """Give the subnet of an address that is only begun."""
+    octets = begun.removesuffix(".").split(".")
+    return ".".join((octets + ["0"] * 4)[:4]) + f"/{8 * len(octets)}"
 
 
 def to_model(version: str) -> str:

@@ -57,8 +57,9 @@ Scores are -10 log10 of the share of clean names that score as high: suspicious 
 (one clean name in 1,000), malicious from 37 (one in 5,000). They are calibrated on names whose
 registered domain, one of a held-out {share:.0%}, was never trained on. All figures are
 per cent unless they say otherwise, and none of the names that they count was trained on, except
-where a set says "seen", "odd" or "traffic". What stands between brackets or after a share is its
-95 % interval: names of one registered domain count as one observation.
+where a set says "seen", "odd" or "traffic", and of malicious names that reputation lets through.
+What stands between brackets or after a share is its 95 % interval: names of one registered domain
+count as one observation.
 
 The weights that were measured have the SHA-256 `{metrics["model"]["weights_sha256"]}`."""
 
@@ -155,7 +156,7 @@ def _reputation(metrics: dict[str, Any]) -> str:
         "never shared hosting. They are judged before the model. What that spares:\n\n"
         + table(["benign names", "passed", "flagged without it", "flagged with it"], gain)
         + "\n\nWhat it lets through, of names as the feeds have them, good sites that were "
-        "broken into among them:\n\n"
+        "broken into among them; the model has learnt most of them:\n\n"
         + table(
             ["malicious names", "names", "passed", "95 %", "passed that the model flags"],
             harm,

@@ -20,12 +20,13 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import binding
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.training import descent, fit, grams, windows
+from mlplugin.training import fit
 from mlplugin.training.descent import Samples, Weights
 from mlplugin.training.windows import LookWeights
 
@@ -57,10 +58,14 @@ class State:
 
 
 def code() -> str:
-    """A digest of the code of the fit and of the compiler's version: other code, other bits."""
-    digest = hashlib.sha256(f"{FORMAT} {numba.__version__} {np.__version__}".encode())
-    for module in (grams, descent, windows, fit):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    """A digest of what makes other bits of the same samples: code, compiler, processor.
+
+    Sums are added up in the order that suits the vectors of the processor.
+    """
+    processor = os.environ.get("NUMBA_CPU_NAME") or binding.get_host_cpu_name()
+    digest = hashlib.sha256(f"{FORMAT} {numba.__version__} {np.__version__} {processor}".encode())
+    for module in ("grams", "descent", "windows", "fit", "learners", "loop"):
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()
 
 

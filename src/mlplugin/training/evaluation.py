@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from mlplugin.training import (
     summary,
     traffic,
 )
-from mlplugin.training.checkpoint import digests
+from mlplugin.training.checkpoint import digests, write_safely
 from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
-from mlplugin.training.write import write_json
+from mlplugin.training.write import as_json
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Request:
         logs: captures or logs of benign traffic, to count false alarms in.
         kinds: hold-outs to fit anew for, of :data:`holdouts.KINDS`.
         seeds: how often each.
-        passes: of these fits; those of the model's recipe if None.
+        passes: of either look of these fits; those of the model's recipe if None.
         jobs: how many of these fits at a time.
         report: where everything goes, after each part; one of the same model, data and recipe
             is gone on with.
@@ -131,7 +131,7 @@ def recipe_of(folder: Path, passes: int | None, tell: preparation.Tell) -> Recip
     if told is None:
         tell(f"{folder} tells no recipe: hold-outs are fitted by the usual one")
     recipe = Recipe(**(told or {}))
-    return recipe if passes is None else replace(recipe, passes=passes)
+    return recipe if passes is None else recipe.with_passes(passes)
 
 
 def _told(path: Path) -> dict[str, Any] | None:
@@ -175,8 +175,6 @@ def _before(path: Path | None, wanted: dict[str, Any], recipe: Recipe) -> dict[s
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:
-    """Write beside it and put in place, so that an interruption leaves the last whole report."""
+    """Write it so that an interruption leaves the last whole report."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".new")
-    write_json(half, report)
-    half.replace(path)
+    write_safely(path, as_json(report))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,10 @@ class Recipe:
             "dga_nofamily": 0.7,
         }
     )
+
+    def with_passes(self, passes: int) -> Recipe:
+        """The same with so many passes of either look."""
+        return replace(self, passes=passes, look_passes=passes)
 
 
 def samples(

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlplugin.errors import UsageError
-from mlplugin.training import clean, finds, fit, measure, preparation, suffixes, write
+from mlplugin.training import clean, measure, preparation, suffixes
 from mlplugin.training.datasets import BENIGN, Labelled, Splits
-from mlplugin.training.judging import judge_of
-from mlplugin.training.pipeline import train
-from mlplugin.training.preparation import Mask, Prepared, Tell
+from mlplugin.training.preparation import Mask, Prepared
 from mlplugin.training.sources import known, split
 
-HELD_FAMILIES = 3  # one family in three
+HELD_FAMILIES = 3  # one lineage in three, for a probe
 FOLDS = 4  # of families: each misses a quarter of the lineages
 BIG_SOURCES = 5
 FEWEST_OF_SOURCE = 100  # names that it alone has
@@ -115,9 +111,8 @@ def families(ready: Prepared, seed: int) -> Iterator[Part]:
     generated = data.of_file("dga")
     nameless = generated & (of == "")[data.family]
     for number, missing in enumerate(_folds(data, of, generated & ~nameless)):
-        rows = np.isin(of, missing)[data.family] & (data.target != BENIGN)
         label = f"families, part {number + 1} of {FOLDS}"
-        yield Part("families", label, rows | nameless, rows & generated, missing)
+        yield Part("families", label, *_gone(data, of, missing), missing)
     variants = _variants(data, seed)
     if variants:
         chosen = np.isin(np.array(data.families), variants)[data.family] & generated
@@ -125,6 +120,16 @@ def families(ready: Prepared, seed: int) -> Iterator[Part]:
         doubtful = np.isin(np.array(data.families), [lineage(name) for name in variants])
         rows = chosen | nameless | (doubtful[data.family] & (data.target != BENIGN))
         yield Part("word list", "word list", rows, chosen, variants)
+
+
+def _gone(data: Labelled, of: np.ndarray[Any, Any], missing: Sequence[str]) -> tuple[Mask, Mask]:
+    """What must go for some lineages to be unknown, and the generated names of them in it.
+
+    Generated names of no family go too.
+    """
+    generated = data.of_file("dga")
+    rows = np.isin(of, missing)[data.family] & (data.target != BENIGN)
+    return rows | (generated & (of == "")[data.family]), rows & generated
 
 
 def _folds(data: Labelled, of: np.ndarray[Any, Any], rows: Mask) -> list[list[str]]:
@@ -163,7 +168,7 @@ def dates(ready: Prepared) -> Iterator[Part]:
     if day is None:
         return
     late = later(data, day)
-    real = late & ~_list_days(data)
+    real = late & ~list_days(data)
     told = [f"first seen from {day}"]
     yield Part("dates", "dates", late, real, told)
     if (late & ~real).any():
@@ -171,7 +176,8 @@ def dates(ready: Prepared) -> Iterator[Part]:
         yield Part(name, name, real, real, [*told, "but for lists of one date"])
 
 
-def _list_days(data: Labelled) -> Mask:
+def list_days(data: Labelled) -> Mask:
+    """Rows of feeds whose date is that of a list: a day that holds a twentieth of all."""
     dated = data.of_file("mal") & ~np.isnat(data.first_seen)
     days, counts = np.unique(data.first_seen[dated], return_counts=True)
     return dated & np.isin(data.first_seen, days[counts >= max(dated.sum() // 20, 1)])
@@ -231,13 +237,14 @@ def subject(ready: Prepared, train_rows: Mask, unseen: Mask | None = None) -> me
     )
 
 
-def held_families(data: Labelled) -> Mask:
-    """Rows of the families that a probe misses: one in three, by the hash of the first word."""
-    missed = [
-        bool(name) and suffixes.fnv64(name.split("-")[0]) % HELD_FAMILIES == 0
-        for name in data.families
-    ]
-    return np.array(missed, np.bool_)[data.family] & data.of_file("dga")
+def held_families(data: Labelled) -> tuple[Mask, Mask]:
+    """What a probe must know nothing of, and what of it are names of generators to measure on.
+
+    One lineage in three is held out, by its hash, and what is of no family, which may be of it.
+    """
+    of = np.array([lineage(name) for name in data.families])
+    missing = [name for name in of if name and suffixes.fnv64(name) % HELD_FAMILIES == 0]
+    return _gone(data, of, missing)
 
 
 def turning_day(data: Labelled) -> np.datetime64 | None:
@@ -259,29 +266,3 @@ def later(data: Labelled, day: np.datetime64 | None) -> Mask:
     if day is None:
         return np.zeros(len(data), np.bool_)
     return data.of_file("mal") & ~np.isnat(data.first_seen) & (data.first_seen >= day)
-
-
-def probe(ready: Prepared, recipe: fit.Recipe, tell: Tell) -> dict[str, Any]:
-    """A second model, without some families and the latest names: what is truly new to it."""
-    day = turning_day(ready.data)
-    missing, late = held_families(ready.data), later(ready.data, day)
-    rows = ready.trainable & ~missing & ~late
-    trained = train(ready, rows, recipe, tell)
-    about = subject(ready, rows)
-    with tempfile.TemporaryDirectory() as folder:
-        write.write(Path(folder), trained.model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
-        judge = judge_of(Path(folder))
-    reference = finds.Reference(measure.judged_benign(judge, about), about)
-
-    def found(held: Mask) -> dict[str, Any]:
-        return finds.finds(finds.judged_malicious(judge, about, held), about, reference)
-
-    new = found(missing)
-    names = sorted({ready.data.families[code] for code in np.unique(ready.data.family[missing])})
-    return {
-        "families_held_out": names,
-        "first_seen_from": str(day) if day is not None else None,
-        "new_families": new,
-        "new_families_macro": finds.macro(new),
-        "later_names": found(late & ready.usable & ready.unseen) if late.any() else {},
-    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from mlplugin.model import load
+from mlplugin.training import write
 from mlplugin.training.measure import Judge, Judged
 from mlplugin.training.names import Names
 from mlplugin.verdict import SOURCES, Source
@@ -37,3 +39,10 @@ def judge_of(folder: Path) -> Judge:
         )
 
     return judge
+
+
+def judge_by(model: write.Finished) -> Judge:
+    """A judge by a model that is not on disk, written and read as one that ships."""
+    with tempfile.TemporaryDirectory() as folder:
+        write.write(Path(folder), model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
+        return judge_of(Path(folder))

@@ -92,13 +92,18 @@ def thin(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[:: max(1, -(-len(rows) // MOST))]
 
 
+def clean_popular(data: Labelled, clean: Mask) -> Mask:
+    """Of clean rows those whose names are popular: false positives are measured by them."""
+    return data.of_file("benign_popular") & clean
+
+
 def benign_sets(subject: Subject) -> dict[str, NDArray[np.int64]]:
     """Rows of each set of benign names."""
     data = subject.data
     popular = data.of_file("benign_popular")
     hosts = data.of_file("benign_fqdn")
     masks = {
-        CLEAN: popular & subject.clean & subject.unseen,
+        CLEAN: clean_popular(data, subject.clean) & subject.unseen,
         QUERIED: hosts & subject.clean & subject.unseen,
         "queried hosts, unseen domains, all": hosts & subject.unseen,
         "queried hosts, seen domains": hosts & ~subject.unseen,

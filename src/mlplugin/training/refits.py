@@ -6,13 +6,11 @@ import contextlib
 import json
 import multiprocessing
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,7 @@ from mlplugin.training import (
 from mlplugin.training.datasets import THREATS
 from mlplugin.training.fit import Recipe
 from mlplugin.training.holdouts import Part
-from mlplugin.training.judging import judge_of
+from mlplugin.training.judging import judge_by
 from mlplugin.training.pipeline import train
 from mlplugin.training.preparation import Mask, Prepared, Tell
 
@@ -178,20 +176,14 @@ def fitted_without(
 ) -> list[dict[str, Any]]:
     """Fit once without what these parts hold out, and measure on each of them."""
     dropped = np.any([part.dropped for part in parts], axis=0)
-    rest = holdouts.without(ready, dropped)
-    learned = np.zeros(len(ready.data), np.bool_)
-    learned[np.flatnonzero(~dropped)[rest.trainable]] = True
-    model = train(rest, rest.trainable, recipe, tell).model
-    del rest
+    model, learned = model_without(ready, dropped, recipe, tell)
     counts = np.bincount(ready.data.target[learned] + 1, minlength=len(THREATS) + 1)
     trained = dict(zip(("benign", *THREATS), counts.tolist(), strict=True))
     found = []
     for part in parts:
         if part.keeps_reputation:
-            model = replace(model, reputation=_as_shipped(ready, part))
-        with tempfile.TemporaryDirectory() as folder:
-            write.write(Path(folder), model, "0", "1970-01-01T00:00:00Z", "1970-01-01")
-            judge = judge_of(Path(folder))
+            model = replace(model, reputation=as_shipped(ready, part))
+        judge = judge_by(model)
         beside = [text for other in parts if other is not part for text in other.told]
         found.append(
             {
@@ -207,14 +199,56 @@ def fitted_without(
     return found
 
 
-def _as_shipped(ready: Prepared, part: Part) -> NDArray[np.uint64]:
+def model_without(
+    ready: Prepared, dropped: Mask, recipe: Recipe, tell: Tell
+) -> tuple[write.Finished, Mask]:
+    """A model that knows nothing of some rows, and which of the others it learned from."""
+    rest = holdouts.without(ready, dropped)
+    learned = np.zeros(len(ready.data), np.bool_)
+    learned[np.flatnonzero(~dropped)[rest.trainable]] = True
+    return train(rest, rest.trainable, recipe, tell).model, learned
+
+
+def probe(ready: Prepared, recipe: Recipe, tell: Tell) -> dict[str, Any]:
+    """A second model, without some generators and the latest names: what is truly new to it."""
+    day = holdouts.turning_day(ready.data)
+    missing, generated = holdouts.held_families(ready.data)
+    late = holdouts.later(ready.data, day)
+    model, learned = model_without(ready, missing | late, recipe, tell)
+    about = holdouts.subject(ready, learned)
+    new = _new(about)
+    judge = judge_by(model)
+    reference = finds.Reference(measure.judged_benign(judge, about), about)
+
+    def found(held: Mask) -> dict[str, Any]:
+        sets = finds.judged_malicious(judge, about, held & new)
+        return finds.finds(sets, about, reference)
+
+    families = found(generated)
+    names = {ready.data.families[code] for code in np.unique(ready.data.family[generated])}
+    return {
+        "families_held_out": sorted(names),
+        "first_seen_from": str(day) if day is not None else None,
+        "new_families": families,
+        "new_families_macro": finds.macro(families),
+        "later_names": found(late & ~holdouts.list_days(ready.data)) if late.any() else {},
+    }
+
+
+def as_shipped(ready: Prepared, part: Part) -> NDArray[np.uint64]:
     """Reputation as a model has it that ships: of all popularity lists, but of no feed held out."""
     known = holdouts.without(ready, part.tested).known
     return clean.best_known(known, pipeline.REPUTATION_VOTES, pipeline.REPUTATION_ROWS)
 
 
+def _new(about: measure.Subject) -> Mask:
+    """Rows under registered domains of which the model learnt nothing."""
+    new: Mask = ~np.isin(about.domain, np.unique(about.domain[about.trained]))
+    return new
+
+
 def _measured(judge: measure.Judge, about: measure.Subject, tested: Mask) -> dict[str, Any]:
-    new = tested & ~np.isin(about.domain, np.unique(about.domain[about.trained]))
+    new = tested & _new(about)
     benign = measure.judged_benign(judge, about)
     reference = finds.Reference(benign, about)
     sets = finds.judged_malicious(judge, about, new)

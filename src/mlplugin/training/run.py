@@ -25,14 +25,16 @@ from mlplugin.training import (
     pipeline,
     plots,
     preparation,
+    refits,
     summary,
     write,
 )
-from mlplugin.training.checkpoint import digests
+from mlplugin.training.checkpoint import digests, write_safely
 from mlplugin.training.fit import Recipe
 from mlplugin.training.judging import judge_of
 from mlplugin.training.sources import known, split
 
+FEW = 10_000  # clean names; of fewer, less than ten are beyond the threshold of one in 1,000
 LARGEST = 12_000_000  # bytes of a directory that is kept in the repository
 
 
@@ -69,6 +71,7 @@ def run(order: Order, tell: preparation.Tell) -> dict[str, Any]:
         raise UsageError(f"{order.out} is not empty: name a new directory for the model")
     tell(f"reading {order.data}")
     ready = preparation.prepare(order.data, tell)
+    require_measurable(order.data, ready)
     trained = pipeline.train(ready, ready.trainable, order.recipe, tell)
     created = order.created or timestamp()
     write.write(order.out, trained.model, order.version, created, cutoff(ready))
@@ -92,9 +95,15 @@ def run(order: Order, tell: preparation.Tell) -> dict[str, Any]:
         **evaluation.measured(judge, about, order.logs, ready),
         "quantisation_at_0.1_percent": trained.quantisation,
     }
+    clean = metrics["false_positives"][measure.CLEAN]["names"]
+    if clean < FEW:
+        tell(
+            f"only {clean:,} clean names under unseen domains say what a score is worth, too few "
+            f"to see one false alarm in 1,000: it takes {FEW:,} for ten of them to decide"
+        )
     if order.probe:
         tell("fitting the probe: some families and the latest names held out")
-        metrics["probe"] = holdouts.probe(ready, order.recipe, tell)
+        metrics["probe"] = refits.probe(ready, order.recipe, tell)
     metrics["examples"] = examples(judge, about)
     metrics["goals"] = goals.measured(metrics)
     publish(order.out, metrics)
@@ -104,15 +113,33 @@ def run(order: Order, tell: preparation.Tell) -> dict[str, Any]:
     return metrics
 
 
-def publish(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write ``metrics.json``, the card and its plots into a model directory.
+def require_measurable(folder: Path, ready: preparation.Prepared) -> None:
+    """See to it, before anything is fitted, that false positives can be measured afterwards.
 
     Raises:
-        OSError: if they cannot be written.
+        UsageError: if there are too few clean names under domains that are held out.
     """
-    write.write_json(folder / "metrics.json", metrics)
+    clean = measure.clean_popular(ready.data, ready.two_votes)
+    found = int((clean & ready.fair & ready.unseen).sum())
+    if found < measure.FEWEST:
+        raise UsageError(
+            f"{folder}: of popular names that two popularity lists hold, {found} are under the "
+            f"tenth of domains that is held out to measure on, and {measure.FEWEST} are needed: "
+            "add such lists, as `mlplugin feeds fetch` does; lists of your own have no vote"
+        )
+
+
+def publish(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write the plots, the card and ``metrics.json`` into a model directory.
+
+    What was measured comes last and whole, because it cannot be made of the others again.
+
+    Raises:
+        OSError: if they cannot be written; a ``metrics.json`` that stood there stays.
+    """
     drawn = [path.name for path in plots.draw(metrics, folder)]
-    (folder / "README.md").write_text(card.card(metrics, drawn), encoding="utf-8")
+    write_safely(folder / "README.md", card.card(metrics, drawn).encode())
+    write_safely(folder / "metrics.json", write.as_json(metrics))
 
 
 def add(folder: Path, report: dict[str, Any]) -> None:

@@ -41,18 +41,36 @@ def brief(section: Mapping[str, Any]) -> dict[str, Any]:
     }
     told = {}
     for label, fit in section["fits"].items():
-        told[label] = {key: fit[key] for key in ("held_out", "rows_dropped", "names_tested")}
+        kept_of = ("held_out", "beside", "rows_dropped", "names_tested")
+        told[label] = {key: fit[key] for key in kept_of if key in fit}
         passed = fit["passed_by_reputation"]
         told[label]["passed_by_reputation"] = {name: row["passed"] for name, row in passed.items()}
     return {"recipe": section["recipe"], "fits": told, "summary": kept}
 
 
 def added(before: Mapping[str, Any] | None, brief: Mapping[str, Any]) -> dict[str, Any]:
-    """Hold-outs of :func:`brief` with those before that it lacks; none of another recipe."""
+    """Hold-outs of :func:`brief` with those before that it lacks; none of another recipe.
+
+    A hold-out that is measured anew takes the place of all its fits of before.
+    """
     if not before or before["recipe"] != brief["recipe"]:
         return dict(brief)
-    joined = {key: {**before[key], **brief[key]} for key in ("fits", "summary")}
-    return {"recipe": brief["recipe"], **joined}
+    left = {
+        label: fit
+        for label, fit in before["fits"].items()
+        if not any(belongs(label, name) for name in brief["summary"])
+    }
+    return {
+        "recipe": brief["recipe"],
+        "fits": {**left, **brief["fits"]},
+        "summary": {**before["summary"], **brief["summary"]},
+    }
+
+
+def belongs(label: str, name: str) -> bool:
+    """Whether a fit is of a hold-out: a label is its name, maybe a part, and a seed."""
+    whole = label.rpartition(", seed ")[0]
+    return whole == name or whole.startswith(f"{name}, part ")
 
 
 def _joined(parts: Sequence[Fit]) -> dict[str, Mapping[str, Any]]:
@@ -119,7 +137,8 @@ def _figure(
         "names": round(float(np.mean([row["names"] for row in rows]))),
     }
     if "families" in rows[0]:
-        figure["families"] = rows[0]["families"]
+        counts = [row["families"] for row in rows]  # a tenth has enough names of more than another
+        figure["families"] = sorted({min(counts), max(counts)})
     if "trained" in rows[0]:
         figure["trained"] = min(row["trained"] for row in rows)
     return figure

@@ -7,7 +7,7 @@ than exponential goes on. Scores are on the safe side where names are few.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,12 @@ def group(logits: Floats, allowed: float = 1.0) -> Group:
 def curve(groups: Sequence[Group], *values: Floats, lowest: float = 0.0) -> Curve:
     """The map from values to scores: the worst of these groups at every score.
 
-    The first of them is the population of clean names.
+    The first of them is the population of clean names. Where no name of any group can be flagged,
+    all clean ones count as if they could, which is on the safe side.
     """
+    if not any(each.passed.any() for each in groups):
+        clean = replace(groups[0], passed=np.ones_like(groups[0].passed))
+        groups = [clean, *groups[1:]]
     scores = np.append(np.arange(lowest, TOP, STEP), TOP)
     shares = safe(10 ** (-scores / 10), groups[0])
     worst = np.max(

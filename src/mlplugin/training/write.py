@@ -65,7 +65,12 @@ def write(
 
 def write_json(path: Path, value: Any) -> None:
     """JSON with two spaces and a newline at the end; no NaN."""
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_bytes(as_json(value))
+
+
+def as_json(value: Any) -> bytes:
+    """The same as bytes."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def tensors(model: Finished) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,7 @@ STAGES = {
     "calibration": "Calibrate",
     "measuring": "Measure",
 }
+LOOKS = ("first look", "second look")
 KINDS = ("first", "second")
 WORDS = {
     JobState.RUNNING: "runs",
@@ -79,7 +80,7 @@ def _under_way(events: Events) -> Element:
             html.P(
                 [
                     tables.meter(share, 1),
-                    f" {share:.0%} of fit {last['fit']}: pass {last['pass']} of {last['passes']}, "
+                    f" {share:.0%} of the {_look(last)}: pass {last['pass']} of {last['passes']}, "
                     f"loss {last['loss']:.3f}, {last['seconds_left']:.0f} s left in it",
                 ],
                 className="amount progress",
@@ -106,28 +107,33 @@ def _found(found: Events) -> Element:
     return tables.table("Accuracy and recall while it learns", columns, rows, kind="dense")
 
 
+def _look(event: Mapping[str, Any]) -> str:
+    """Say which look a fit is of; there is one fit of each, in this order."""
+    return LOOKS[(int(event["fit"]) - 1) % len(LOOKS)]
+
+
 def _share(value: float | None) -> str:
     return text.MISSING if value is None else measured.percent(value)
 
 
 def curve(events: Events) -> Element | None:
-    """Draw the loss of each fit over its passes; None before the first."""
-    fits: dict[str, list[tuple[float, float]]] = {}
+    """Draw the loss of each look over its passes; None before the first."""
+    looks: dict[str, list[tuple[float, float]]] = {}
     for one in of_kind(events, "progress"):
         passed = float(one["share"]) * float(one["passes"])
-        fits.setdefault(f"fit {int(one['fit'])}", []).append((passed, float(one["loss"])))
-    if not fits:
+        looks.setdefault(_look(one), []).append((passed, float(one["loss"])))
+    if not looks:
         return None
-    points = [point for line in fits.values() for point in line]
+    points = [point for line in looks.values() for point in line]
     least, most = min(loss for _, loss in points), max(loss for _, loss in points)
     height, last = 190, max(at for at, _ in points) or 1
-    kinds = {line: KINDS[place % len(KINDS)] for place, line in enumerate(fits)}
-    said = f"The loss of each fit over its passes: from {most:.3f} to {least:.3f}"
+    kinds = {line: KINDS[place % len(KINDS)] for place, line in enumerate(looks)}
+    said = f"The loss of each look over its passes: from {most:.3f} to {least:.3f}"
     across = charts.Scale(0, last, 0, charts.ACROSS)
     up = charts.Scale(least, most, height - charts.BOTTOM, charts.TOP)
     return charts.curves(
         charts.Frame("learning-loss", said, height),
-        fits,
+        looks,
         kinds,
         charts.Axis(across, charts.number_ticks(0, last, 6), "passes"),
         charts.Axis(up, charts.number_ticks(least, most, 4), "loss"),

@@ -8,7 +8,7 @@ from typing import Any
 from mlplugin.dashboard import html
 from mlplugin.dashboard.html import Element
 from mlplugin.dashboard.parts import cards, charts, measured, tables, text
-from mlplugin.service import comparison
+from mlplugin.service import comparison, outcome
 
 WHEN = ("before", "after")
 AT = (0.0001, 0.001, 0.01, 0.1)
@@ -55,6 +55,9 @@ def _against(report: Mapping[str, Any]) -> Any:
         ]
     else:
         said.append(html.P("Nothing that was measured speaks against it.", className="said-done"))
+    little = outcome.little(report)
+    if little:
+        said.append(html.P(html.Strong(f"{little[0].upper()}{little[1:]}.")))
     if seen:
         count = f"{seen.get('flagged', 0):,} of {seen.get('names', 0):,}"
         said.append(html.P(f"It flags {count} names of this network that the one before lets be."))
@@ -136,16 +139,18 @@ def _changes(report: Mapping[str, Any]) -> Any:
     found = report.get("changes")
     if not isinstance(found, Mapping):
         return None
-    titles = (("stricter", "Judged worse than before"), ("milder", "Judged better than before"))
     parts: list[Any] = []
-    for way, title in titles:
+    for way in (outcome.STRICTER, outcome.MILDER):
         rows = found.get(way) or []
-        parts.append(html.H3(f"{title}: {len(rows):,}", className="below"))
-        parts.append(_names(title, rows) if rows else cards.empty("No name of this network."))
+        title = f"Judged {way} than before"
+        sides = outcome.sides(way, rows)
+        counted = f"{title}: {len(rows):,}" + (f", {sides}" if sides else "")
+        parts.append(html.H3(counted, className="below"))
+        parts.append(_names(title, way, rows) if rows else cards.empty("No name of this network."))
     return parts
 
 
-def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
+def _names(title: str, way: str, rows: Sequence[Mapping[str, Any]]) -> Element:
     columns = [
         tables.Column("Name", lambda row: text.name(row["name"]), "grow", heads=True),
         tables.Column("Queries", lambda row: text.number(row["queries"]), "n"),
@@ -153,9 +158,20 @@ def _names(title: str, rows: Sequence[Mapping[str, Any]]) -> Element:
         tables.Column("After", lambda row: text.verdict(row["after"])),
         tables.Column("Score", lambda row: text.score(row["score_before"]), "n"),
         tables.Column("then", lambda row: text.score(row["score_after"]), "n"),
-        tables.Column("Decided", lambda row: text.plain(row["decided"] or text.MISSING)),
+        tables.Column("Decided", lambda row: _side(way, row["decided"])),
     ]
     return html.Div(tables.table(title, columns, rows, kind="dense stack"), className="tall")
+
+
+def _side(way: str, decided: str | None) -> Any:
+    """Show what was decided, and whether the change goes that way."""
+    agrees = outcome.agrees(way, decided)
+    if agrees is None:
+        return text.MISSING
+    said = text.plain(decided)
+    if agrees:
+        return f"{said}, as decided"
+    return html.Span(f"{said}, against it", className="wrong")
 
 
 def _confusion(report: Mapping[str, Any]) -> Any:

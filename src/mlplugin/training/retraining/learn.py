@@ -117,11 +117,13 @@ def learnt(
     trust = np.where(sound, of.trust, np.float32(0))
     present = np.flatnonzero((made.weight > 0) | (trust > 0))
     before = parent.network.logits(of.names, at).astype(np.float32)
+    course(f"first look: fitting {len(present):,} names")
     first = _First(parent, _Taught(made, before, trust), recipe)
     _run(first, present, recipe, course, watch)
     network = settled(first.weights, parent)
     seen = parent.look.logits(of.names, at).astype(np.float32)
     total = len(present) * recipe.passes
+    course(f"second look: fitting {len(present):,} names")
     second = _Second(parent, _Taught(made, seen, trust), recipe, network, total)
     _run(second, present, recipe, course, watch)
     return second.networks()

@@ -16,7 +16,15 @@ from mlplugin.errors import UsageError
 from mlplugin.model import Model, load
 from mlplugin.model.directory import read
 from mlplugin.service import promotion
-from mlplugin.service.material import FREQUENT, Decided, Material, Seen, checked, summary
+from mlplugin.service.material import (
+    FREQUENT,
+    HELD_FROM,
+    Decided,
+    Material,
+    Seen,
+    checked,
+    summary,
+)
 from mlplugin.training import evaluation, write
 from mlplugin.training.datasets import BENIGN, THREATS
 from mlplugin.training.progress import Course
@@ -35,7 +43,6 @@ from mlplugin.training.retraining.start import Parent
 from mlplugin.training.run import timestamp
 from mlplugin.verdict import LEVELS
 
-HELD_FROM = 50  # decided names, from which on a fifth is held back to measure on
 ONE_IN = 5
 LISTED = 200  # names whose verdict changes, of each direction
 REPORT = "report.json"
@@ -288,9 +295,10 @@ def _agreement(model: Model, decided: Sequence[Decided]) -> dict[str, int]:
 
 def changes(before: Model, after: Model, material: Material) -> dict[str, list[dict[str, Any]]]:
     """Names of this network whose verdict would change, by number of queries."""
-    queries = {one.name: one.queries for one in material.traffic}
+    queries = {one.name: one.queries for one in (*material.traffic, *material.blocked)}
+    queries |= {one.name: one.queries for one in material.decided}
     said = {one.name: one.threat or "benign" for one in material.decided}
-    names = list(dict.fromkeys([*queries, *said]))
+    names = list(queries)
     old, new = before.judge_many(names), after.judge_many(names)
     found: dict[str, list[dict[str, Any]]] = {"stricter": [], "milder": []}
     for place in np.flatnonzero(old.level != new.level).tolist():
@@ -299,7 +307,7 @@ def changes(before: Model, after: Model, material: Material) -> dict[str, list[d
         found[way].append(
             {
                 "name": name,
-                "queries": queries.get(name, 0),
+                "queries": queries[name],
                 "before": LEVELS[int(old.level[place])].value,
                 "after": LEVELS[int(new.level[place])].value,
                 "score_before": round(float(old.score[place]), 1),
