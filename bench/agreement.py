@@ -19,9 +19,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.errors import MlpluginError
 from mlplugin.qname import canonical
-from tests.e2e.system import CoreDNS, Service, free_port, mlplugin, until
+from tests.e2e.system import CoreDNS, Service, mlplugin, until
 
 COREFILE = """
 .:{port} {{
@@ -87,13 +88,18 @@ def judged_offline(folder: Path) -> dict[str, tuple[str, str | None, str]]:
     return {row["qname"]: (row["verdict"], row["threat"], row["source"]) for row in rows}
 
 
-def main() -> int:
-    """Draw the sample, judge it twice, print what differs."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--sample", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Draw the sample, judge it twice, print what differs."""
+    options = parsed()
     pool = set()
     for path in options.files:
         for name in names_of(path):

@@ -141,8 +141,8 @@ def told(found: list[dict[str, float]], key: str, form: str) -> str:
     )
 
 
-def main() -> int:
-    """Measure."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="what", required=True)
     one = commands.add_parser("size")
@@ -158,7 +158,12 @@ def main() -> int:
     three.add_argument("--stop", type=float, default=60)
     three.add_argument("--quiet", type=float, default=20)
     three.add_argument("server", nargs="?", default=DEFAULT)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Measure."""
+    options = parsed()
     if options.what == "size":
         size(options.log, options.times, options.servers)
     elif options.what == "rate":

@@ -16,7 +16,8 @@ from typing import Any
 
 from bench.elastic_load import Pool, Sender, counted, serving
 from bench.outage import COREFILE, build_dnsload, run_load
-from tests.e2e.system import CoreDNS, Service, free_port, until
+from mlplugin.bundled.ports import free_port
+from tests.e2e.system import CoreDNS, Service, until
 from tests.support.search_servers import SearchServer, running
 
 POOL = 200_000

@@ -104,14 +104,19 @@ def ask(place: Path, kind: str) -> None:
     }))  # fmt: skip
 
 
-def main() -> int:
-    """Fill a store and ask."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--names", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=3)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--ask", nargs=2, metavar=("PLACE", "KIND"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Fill a store and ask."""
+    options = parsed()
     if options.ask:
         ask(Path(options.ask[0]), options.ask[1])
         return 0

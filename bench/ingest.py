@@ -1,6 +1,6 @@
 """Events a second from the socket to the store, and bytes of disk an event.
 
-uv run python -m bench.ingest [--events 500000] [--connections 2] [--batch 5000] [FILE]
+uv run python -m bench.ingest [--events 500000] [--connections 2] [--batch 10000] [FILE]
 
 FILE has events as sensors send them (NDJSON); without one they are invented: some hundred
 clients, names by Zipf's law, one in thirty never seen before, answers that hold for a while. The
@@ -27,6 +27,7 @@ from tests.e2e.system import Service
 
 TICKS = os.sysconf("SC_CLK_TCK")
 START = 1_790_000_000_000_000
+BATCH = 10_000  # events that the plugin sends at once where there are many
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
 SUBDOMAINS = ("", "www.", "api.", "cdn.", "mail.", "img.", "static.", "login.", "edge.", "events.")
 SUFFIXES = ("com",) * 10 + ("net", "net", "org", "org", "de", "io", "co.uk", "info")
@@ -168,14 +169,19 @@ def measure(bodies: list[tuple[int, bytes]], connections: int, data: Path) -> di
     }
 
 
-def main() -> int:
-    """Measure."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--connections", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=5000)
-    options = parser.parse_args()
+    parser.add_argument("--batch", type=int, default=BATCH)
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Measure."""
+    options = parsed()
     with tempfile.TemporaryDirectory() as place:
         if options.file is None:
             bodies = batches(Mix().events(options.events), options.batch)

@@ -265,12 +265,17 @@ def _neighbours(ready: Prepared, learnt: Rows) -> Neighbours:
     return Neighbours(labels_of(ready, rows), ready.data.target[rows] != BENIGN)
 
 
-def main() -> None:
-    """Count and print."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of labelled names")
     parser.add_argument("--model", type=Path, default=shipped(), help="model directory")
-    arguments = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Count and print."""
+    arguments = parsed()
     for line in told(preparation.prepare(arguments.data), arguments.model):
         print(line)
 

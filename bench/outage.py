@@ -25,7 +25,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.e2e.system import CoreDNS, Service, free_port, until
+from mlplugin.bundled.ports import free_port
+from tests.e2e.system import CoreDNS, Service, until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -152,13 +153,18 @@ def phase(outage: Callable[[], None], load: Callable[[], dict]) -> dict:  # type
     return report
 
 
-def main() -> int:
-    """Run the phases and compare the counts."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="?", type=Path)
     parser.add_argument("--rate", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=20)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run the phases and compare the counts."""
+    options = parsed()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         data = folder / "data"

@@ -141,14 +141,19 @@ def measure(data: Path, repeats: int, wanted: list[str], *, calls: bool) -> dict
     return found
 
 
-def main() -> int:
-    """Measure."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path)
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="those whose names begin so")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--calls", action="store_true", help="tell of each call, too")
-    options = parser.parse_args()
+    return parser.parse_intermixed_args(arguments)  # a page may be named after an option
+
+
+def main() -> int:
+    """Measure."""
+    options = parsed()
     print(f"load {os.getloadavg()}")
     found = measure(options.data, options.repeats, options.pages, calls=options.calls)
     print(json.dumps(found))

@@ -85,20 +85,30 @@ def measured(ready: Prepared, recipe: Recipe, fold: int) -> dict[str, tuple[floa
     }
 
 
-def main() -> None:
-    """Fit every recipe that is named, and print a column for each."""
+def named(text: str) -> tuple[str, Recipe]:
+    """A recipe and what it is called, of ``NAME=JSON``."""
+    name, _, changes = text.partition("=")
+    try:
+        return name, replace(Recipe(), **json.loads(changes or "{}"))
+    except (ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+
+
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of labelled names")
-    parser.add_argument("recipes", nargs="+", metavar="NAME=JSON", help="changes to the recipe")
+    parser.add_argument(
+        "recipes", nargs="+", type=named, metavar="NAME=JSON", help="changes to the recipe"
+    )
     parser.add_argument("--fold", type=int, default=0, choices=range(holdouts.FOLDS))
-    arguments = parser.parse_args()
-    recipes = {}
-    for text in arguments.recipes:
-        name, _, changes = text.partition("=")
-        try:
-            recipes[name] = replace(Recipe(), **json.loads(changes or "{}"))
-        except (ValueError, TypeError) as error:
-            parser.error(f"{text}: {error}")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Fit every recipe that is named, and print a column for each."""
+    arguments = parsed()
+    recipes = dict(arguments.recipes)
     ready = preparation.prepare(arguments.data)
     columns = {name: measured(ready, of, arguments.fold) for name, of in recipes.items()}
     shown = Table("own head at 0.1 %, first look / both", *columns)

@@ -89,13 +89,18 @@ def _logits(network: quantise.Network, ready: Prepared, rows: Rows) -> Floats:
     return np.nan_to_num(network.logits(names, split(names, ready.rules)), nan=-np.inf)
 
 
-def main() -> None:
-    """Fit the reference without each hold-out, and print a row for each set of names."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of labelled names")
     parser.add_argument("kinds", nargs="+", choices=holdouts.KINDS, help="of hold-outs")
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Fit the reference without each hold-out, and print a row for each set of names."""
+    arguments = parsed()
     ready = preparation.prepare(arguments.data)
     shown = Table("hold-out", "names of", "names", "one head", "all together", "suffix only")
     for part in holdouts.parts(ready, arguments.kinds, arguments.seed):

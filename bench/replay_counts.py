@@ -20,8 +20,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.upstream import Script
-from tests.e2e.system import Process, free_port, get_json, metrics, mlplugin, until
+from tests.e2e.system import Process, get_json, metrics, mlplugin, until
 from tests.support.upstream import UpstreamProcess
 
 Counts = tuple["collections.Counter[str]", "collections.Counter[str]"]
@@ -119,12 +120,17 @@ def run(log: Path, rate: str, folder: Path, upstream: str) -> bool:
     return all(fine)
 
 
-def main() -> int:
-    """Run with a scripted upstream."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("log", type=Path)
     parser.add_argument("--rate", default="5000")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run with a scripted upstream."""
+    options = parsed()
     with (
         tempfile.TemporaryDirectory() as place,
         UpstreamProcess(Script(), Path(place)) as upstream,

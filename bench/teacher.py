@@ -245,12 +245,17 @@ def measured(ready: Prepared, seconds: float) -> dict[str, tuple[int, float]]:
     }
 
 
-def main() -> None:
-    """Fit, and print a row for each set of names."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of labelled names")
     parser.add_argument("--seconds", type=float, default=150, help="of the fit (default: 150)")
-    arguments = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Fit, and print a row for each set of names."""
+    arguments = parsed()
     shown = Table("names of", "names", "found")
     for name, (count, share) in measured(
         preparation.prepare(arguments.data), arguments.seconds

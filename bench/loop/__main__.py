@@ -31,10 +31,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.loop.asking import Traffic, blocked, octets, text, traffic
+from mlplugin.bundled.ports import free_port
 from mlplugin.model import load
 from mlplugin.replay.source import Source
 from mlplugin.service.registry import Registry
-from tests.e2e.system import CoreDNS, Service, free_port, get_json, mlplugin, post_json, until
+from tests.e2e.system import CoreDNS, Service, get_json, mlplugin, post_json, until
 from tests.support.events import event, ndjson
 from tests.support.families import syllables
 
@@ -274,8 +275,8 @@ def run(data: Path, of: Family, kinds: Sequence[Traffic], folder: Path, *, force
     print(f"as before after the way back: {before == back}", flush=True)
 
 
-def main() -> int:
-    """Do it for each family."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path)
     parser.add_argument("--family", action="append", metavar="FILE:NAME")
@@ -284,7 +285,12 @@ def main() -> int:
     parser.add_argument("--logs", type=int, default=100, help="of each kind of traffic, at most")
     parser.add_argument("--force", action="store_true", help="promote what is refused, too")
     parser.add_argument("--missed", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Do it for each family."""
+    options = parsed()
     if options.missed:
         missed(options.data)
         return 0

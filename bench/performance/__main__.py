@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -86,6 +87,33 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def shown(arguments: list[str], options: argparse.Namespace) -> str:
+    """The command as anybody can read it: a place of this machine stands as its option's name.
+
+    Where results go is told if that is within the folder in which it runs.
+    """
+    places = {
+        value: name.upper()
+        for name, value in vars(options).items()
+        if isinstance(value, Path) and (name != "out" or value.is_absolute() or ".." in value.parts)
+    }
+    words = []
+    for word in arguments:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        words.append(option + equals + (places.get(Path(value), value) if value else ""))
+    return shlex.join(words)
+
+
+def record(commands: list[str], command: str) -> None:
+    """Keep the command, unless it is one of these that goes on after it was cut off."""
+
+    def begun(text: str) -> list[str]:
+        return [word for word in shlex.split(text) if word != "--resume"]
+
+    if begun(command) not in map(begun, commands):
+        commands.append(command)
+
+
 def main() -> int:
     """Measure what is asked for and print the ratios."""
     options = parsed()
@@ -102,6 +130,7 @@ def main() -> int:
         about = {**machine(options.cpus), "generator": load.name,
                  "workloads": {name: work.origin for name, work in workloads.items()}}  # fmt: skip
         results = Results(options.out, fresh=not options.resume, about=about)
+        record(results.about.setdefault("commands", []), shown(sys.argv[1:], options))
         say(f"{about}\nload before: {os.getloadavg()}")
         with sinks(program, options.cpus) as addresses:
             others = {BLOCKY: options.blocky, ADGUARD: options.adguard}

@@ -46,7 +46,7 @@ OUTSTANDING = 200
 
 
 def free_port() -> int:
-    """A port that is free for UDP just now."""
+    """A port that is free for UDP just now; of Python's own library alone, as all of this."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

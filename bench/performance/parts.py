@@ -19,8 +19,8 @@ from bench.performance.load import Generator, own_seconds
 from bench.performance.results import Results
 from bench.performance.systems import BARE, EVERYTHING, OURS, VERDICT, Bench, System, resident
 from bench.performance.workloads import HOT, UNSEEN, Workload
+from mlplugin.bundled.ports import free_port
 from mlplugin.model import shipped
-from tests.e2e.system import free_port
 
 LIST_NAMES = 1_000_000
 GUESS = 5000.0  # queries a second where nothing is measured, of what tells no latency by itself

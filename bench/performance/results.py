@@ -80,14 +80,18 @@ def spread(values: list[float]) -> tuple[float, float, float]:
     return statistics.median(values), min(values), max(values)
 
 
-def ratios(results: Results, workload: str, setting: str) -> list[float]:
-    """The share of bare CoreDNS's answers, round by round."""
-    bare = {
-        row["round"]: row["qps"]
-        for row in results.of("throughput", workload=workload, setting="bare")
+def paired(results: Results, workload: str, setting: str, other: str) -> list[tuple[Row, Row]]:
+    """What was measured of two settings in the same rounds."""
+    others = {
+        row["round"]: row for row in results.of("throughput", workload=workload, setting=other)
     }
     return [
-        row["qps"] / bare[row["round"]]
+        (row, others[row["round"]])
         for row in results.of("throughput", workload=workload, setting=setting)
-        if row["round"] in bare
+        if row["round"] in others
     ]
+
+
+def ratios(results: Results, workload: str, setting: str) -> list[float]:
+    """The share of bare CoreDNS's answers, round by round."""
+    return [row["qps"] / bare["qps"] for row, bare in paired(results, workload, setting, "bare")]

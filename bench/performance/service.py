@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.ingest import Mix, batches
+from bench.ingest import BATCH, Mix, batches
 from bench.ingest import measure as measure_ingest
 from bench.performance import dashboard
 from bench.performance.load import own_seconds
@@ -29,7 +29,7 @@ def ingest(results: Results, options: argparse.Namespace) -> None:
     for number in range(min(options.rounds, 3)):
         if results.has(part="ingest", round=number):
             continue
-        bodies = bodies or batches(Mix().events(count), 5000)
+        bodies = bodies or batches(Mix().events(count), BATCH)
         with tempfile.TemporaryDirectory() as place:
             found = measure_ingest(bodies, 2, Path(place) / "data")
         results.add(part="ingest", round=number, **found)

@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.ingest import cpu_seconds
 from bench.performance.apart import COREFILE, answers, pinned
-from tests.e2e.system import Process, Service, free_port, until
+from mlplugin.bundled.ports import free_port
+from tests.e2e.system import Process, Service, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -150,7 +151,7 @@ class System:
             return {}
         at_end = stored = self.service.stats()["queries"]
         for _ in range(100):
-            time.sleep(0.3)  # longer than an event waits for its batch to fill
+            time.sleep(1)  # longer than an event waits for its batch to fill
             now = self.service.stats()
             if now["queries"] == stored:
                 break

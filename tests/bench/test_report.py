@@ -63,6 +63,36 @@ def test_page_and_plot(
     assert (tmp_path / report.PLOT).read_bytes() == plot
 
 
+def test_the_page_in_the_documentation_is_made_of_its_results(tmp_path: Path) -> None:
+    docs = Path(report.__file__).parents[2] / "docs"
+    report.main([str(docs / "performance.json"), "--docs", str(tmp_path)])
+    assert (tmp_path / "performance.md").read_text() == (docs / "performance.md").read_text()
+
+
+def test_where_the_time_goes(results: Results, tmp_path: Path) -> None:
+    of = {"part": "throughput", "workload": "hot", "qps": 500}
+    for number in range(3):
+        results.add(**of, setting="verdict + events", round=number, server_us=23.0, all_us=33.0)
+        results.add(**of, setting="everything", round=number, server_us=24.0, all_us=40.0,
+                    stored=900, dropped=0)  # fmt: skip
+    report.main([str(results.path), "--docs", str(tmp_path)])
+    page = (tmp_path / "performance.md").read_text()
+    assert "| the verdict | 0.0 (0.0-0.0) |" in page
+    assert "| events, recorded and sent | 3.0 (3.0-3.0) |" in page
+    assert "| the same to the service | 1.0 (1.0-1.0) |" in page
+    assert "| the service and DuckDB | 6.0 (6.0-6.0) |" in page
+    assert "| share that is left | 0.75 (0.75-0.75) |" in page
+
+
+def test_goals_of_the_service(results: Results, tmp_path: Path) -> None:
+    results.add(part="classify", setting="Go", round=0, per_core_s=399_999)
+    results.add(part="classify", setting="Python", round=0, per_core_s=50_000)
+    report.main([str(results.path), "--docs", str(tmp_path)])
+    page = (tmp_path / "performance.md").read_text()
+    assert "`coredns/cmd/judge` | 399,999 (399,999-399,999) | 400,000, missed |" in page
+    assert "`mlplugin classify` | 50,000 (50,000-50,000) | 50,000 |" in page
+
+
 def test_latency_apart(results: Results, tmp_path: Path) -> None:
     about = {"processor": "test", "processors": 16, "server": "0-3", "load": "4-6",
              "around": "7,8", "system": "Linux"}  # fmt: skip
