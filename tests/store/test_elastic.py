@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlplugin.bundled.ports import free_port
 from mlplugin.cli import main
 from mlplugin.errors import StoreError
 from mlplugin.store import ElasticStore, Options, open_store
@@ -24,7 +25,6 @@ from mlplugin.store.port import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from tests.e2e.system import free_port
 from tests.support.events import NOON, event, table
 from tests.support.search_servers import SearchServer
 from tests.support.threads import together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -79,3 +80,25 @@ def test_without_maven_a_test_fails_unless_that_is_wanted(
     monkeypatch.setenv(search_servers.WITHOUT, "1")
     with pytest.raises(pytest.skip.Exception, match="NO MAVEN"):
         search_servers.installed("elasticsearch-8.19.21")
+
+
+def test_a_server_that_was_fetched_under_a_closed_mask_can_be_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the tests run as root the server does not, and must reach its own files."""
+    name = search_servers.USUAL[2]
+    fetched = tmp_path / name
+    for folder in ("bin", "config", "lib/tools"):
+        (fetched / folder).mkdir(parents=True)
+    (fetched / "config" / "jvm.options").write_text("")
+    for folder in (fetched, *(path for path in fetched.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)
+    monkeypatch.setattr(search_servers, "installed", lambda _name: fetched)
+    server = search_servers.SearchServer(name)
+    try:
+        folders = [server.home, *(path for path in server.home.rglob("*") if path.is_dir())]
+        closed = [str(one) for one in folders if stat.S_IMODE(one.stat().st_mode) != 0o755]
+    finally:
+        server.close()
+    assert len(folders) == 5
+    assert closed == []
