@@ -114,17 +114,14 @@ func (m *Model) slopes(p Parts, threat int) []float64 {
 	defer rooms.Put(r)
 	f := &r.features
 	m.pool(p, f, &r.space)
-	inputs := len(regions) * m.dimensions
-	slopes := make([]float64, inputs)
-	for i := range m.blocks {
-		block := &m.blocks[i]
-		for k, s := range block.hidden(block.w1, f.x[:inputs]) {
-			if s <= 0 {
-				continue
-			}
-			for i := range slopes {
-				slopes[i] += block.w2[k][threat] * block.w1[i][k]
-			}
+	slopes := make([]float64, len(regions)*m.dimensions)
+	for h, before := range m.hidden(f, &r.sums) {
+		if before <= 0 {
+			continue
+		}
+		strip, at := &m.strips[h/stripSize], h%stripSize
+		for i := range slopes {
+			slopes[i] += m.w2[h][threat] * *strip.weight(i, at)
 		}
 	}
 	return slopes

@@ -9,7 +9,9 @@ import (
 	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
 )
 
-func TestReasonsAddUpToTheLogit(t *testing.T) {
+func TestReasonsAddUpToTheLogit(t *testing.T) { bothWays(t, reasonsAddUpToTheLogit) }
+
+func reasonsAddUpToTheLogit(t *testing.T) {
 	m, looked := load(t, newFake(small)), 0
 	for name := range scored {
 		var s Scores

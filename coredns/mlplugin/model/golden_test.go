@@ -35,7 +35,9 @@ type golden struct {
 	Reasons          []verdict.Reason   `json:"reasons"`
 }
 
-func TestGoldens(t *testing.T) {
+func TestGoldens(t *testing.T) { bothWays(t, goldens) }
+
+func goldens(t *testing.T) {
 	m, err := LoadDir(goldenModel)
 	if err != nil {
 		t.Fatal(err)

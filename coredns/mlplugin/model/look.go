@@ -33,10 +33,6 @@ const (
 	usualWindow = 7
 )
 
-// lookBlock is how many sums over the filters go side by side: one a threat, and more than the registers have
-// room for would be slower.
-const lookBlock = verdict.ThreatCount
-
 // look is the second look: a network over windows of characters, in their order.
 type look struct {
 	from    float64 // the overall score of the first look from which there is a second
@@ -45,9 +41,10 @@ type look struct {
 	window  int
 
 	groups []group // of filters
-	skip   units   // from the filters to the threats, and the threats' biases
-	hidden []units
-	w2     [][verdict.ThreatCount]float64 // of each hidden unit, zero for those that fill up the last block
+	// strips are sums over the filters: one for each threat, which go straight to the logits, then
+	// one for each hidden unit.
+	strips strips
+	w2     [][verdict.ThreatCount]float64 // of each hidden unit
 	scale  scale
 }
 
@@ -56,12 +53,6 @@ type group struct {
 	rows   [][lineWords]uint64 // by place in the window, then by symbol
 	scales [groupSize]float64
 	biases [groupSize]float64
-}
-
-// units are sums over the filters, side by side. Those that fill up a block are all zero.
-type units struct {
-	weights [][lookBlock]float64 // for each filter
-	biases  [lookBlock]float64
 }
 
 // text is the symbols of a name's end, with what is beyond it on both sides.
@@ -88,17 +79,16 @@ func (l *look) score(p Parts, out *Scores, r *room) {
 func (l *look) logits(p Parts, out *[verdict.ThreatCount]float64, r *room) {
 	active := &r.active
 	n := l.see(l.symbols(p, &r.text), active)
-	filters, values := active.filters[:n], active.values[:n]
-	*out = l.skip.sum(filters, values)
-	for i := range l.hidden {
-		before, w2 := l.hidden[i].sum(filters, values), l.w2[i*lookBlock:][:lookBlock]
-		for k := range before {
-			s, w := max(before[k], 0), &w2[k]
-			for t := range out {
-				out[t] += w[t] * s
-			}
-		}
-	}
+	hidden := l.hidden(active.filters[:n], active.values[:n], &r.sums)
+	*out = [verdict.ThreatCount]float64(r.sums[:])
+	rectify(hidden, l.w2, out)
+}
+
+// hidden gives what the active filters make of the hidden units, before the rectifier; what they say of the
+// threats themselves stands before that in the sums.
+func (l *look) hidden(filters []uint16, values []float64, sums *sums) []float64 {
+	l.strips.sum(filters, values, sums)
+	return sums[verdict.ThreatCount:][:len(l.w2)]
 }
 
 // ending is the part of a name that the second look sees.
@@ -157,7 +147,11 @@ func (g *group) value(word uint64, lane, window int) float64 {
 // highest gives the highest sum of each filter of a group over all windows.
 func (l *look) highest(g *group, symbols []uint8) (highest [lineWords]uint64) {
 	if l.window == usualWindow {
-		g.usualHighest(symbols, &highest)
+		if windows := len(symbols) - usualWindow + 1; wide && windows > 0 {
+			highestWide(&g.rows[0], &symbols[0], windows, &highest)
+		} else {
+			g.usualHighest(symbols, &highest)
+		}
 		return highest
 	}
 	for ; len(symbols) >= l.window; symbols = symbols[1:] {
@@ -205,21 +199,4 @@ func higher(a, b uint64) uint64 {
 	difference := b - a // no lane borrows from the next; its top bit stays where b is not lower
 	tops := difference & sumTops
 	return a + difference&(tops-tops>>(sumBits-1))
-}
-
-// sum adds up what the active filters add to each unit.
-func (u *units) sum(filters []uint16, values []float64) [lookBlock]float64 {
-	b, weights := &u.biases, u.weights
-	s0, s1, s2, s3, s4, s5 := b[0], b[1], b[2], b[3], b[4], b[5]
-	values = values[:len(filters)]
-	for i, filter := range filters {
-		w, v := &weights[filter], values[i]
-		s0 += w[0] * v
-		s1 += w[1] * v
-		s2 += w[2] * v
-		s3 += w[3] * v
-		s4 += w[4] * v
-		s5 += w[5] * v
-	}
-	return [...]float64{s0, s1, s2, s3, s4, s5}
 }

@@ -1,6 +1,10 @@
 package model
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mlplugin/mlplugin/coredns/mlplugin/verdict"
+)
 
 // windows appends what the active filters add to the logit of a threat, by the text under the first window
 // where they see most.
@@ -36,22 +40,20 @@ func (l *look) windows(parts []part, p Parts, threat int) []part {
 // slopes is how much the logit of a threat grows with each of the active filters, with the hidden units that are
 // active at this name.
 func (l *look) slopes(filters []uint16, values []float64, threat int) []float64 {
-	slopes := make([]float64, len(filters))
-	for i, filter := range filters {
-		slopes[i] = l.skip.weights[filter][threat]
-	}
-	for b := range l.hidden {
-		block := &l.hidden[b]
-		active := block.sum(filters, values)
-		for k, s := range active {
-			active[k] = 0
-			if s > 0 {
-				active[k] = l.w2[b*lookBlock+k][threat]
-			}
+	var before, active sums // active is what the threat's logit has of each
+	active[threat] = 1
+	for i, s := range l.hidden(filters, values, &before) {
+		if s > 0 {
+			active[verdict.ThreatCount+i] = l.w2[i][threat]
 		}
-		for i, filter := range filters {
-			w := &block.weights[filter]
-			slopes[i] += active[0]*w[0] + active[1]*w[1] + active[2]*w[2] + active[3]*w[3] + active[4]*w[4] + active[5]*w[5]
+	}
+	slopes := make([]float64, len(filters))
+	for i := range l.strips {
+		slope := active[i*stripSize:][:stripSize]
+		for k, filter := range filters {
+			for j, of := range slope {
+				slopes[k] += of * *l.strips[i].weight(int(filter), j)
+			}
 		}
 	}
 	return slopes

@@ -99,7 +99,9 @@ func ramped(v, low, high, from, to float64) float64 {
 	return from + (to-from)*math.Min(1, math.Max(0, (v-low)/(high-low)))
 }
 
-func TestLookIsTheFormula(t *testing.T) {
+func TestLookIsTheFormula(t *testing.T) { bothWays(t, lookIsTheFormula) }
+
+func lookIsTheFormula(t *testing.T) {
 	for _, look := range []lookSize{
 		smallLook,
 		{window: 1, filters: 1, hidden: 1, longest: 1},
@@ -122,7 +124,9 @@ func TestLookIsTheFormula(t *testing.T) {
 }
 
 // TestExtremeLooks has every row at the ends of int8, where lanes would run over first.
-func TestExtremeLooks(t *testing.T) {
+func TestExtremeLooks(t *testing.T) { bothWays(t, extremeLooks) }
+
+func extremeLooks(t *testing.T) {
 	for _, window := range []int{7, 15} {
 		for _, value := range []int8{-128, 127} {
 			s := small
@@ -141,7 +145,9 @@ func TestExtremeLooks(t *testing.T) {
 
 // TestLookBegins holds that the second look begins at its score and not a bit below it, and that no score
 // falls below it.
-func TestLookBegins(t *testing.T) {
+func TestLookBegins(t *testing.T) { bothWays(t, lookBegins) }
+
+func lookBegins(t *testing.T) {
 	const name = "www.some-label.com"
 	var first, looked, below Scores
 	m := load(t, newFake(small).from(highestScore))

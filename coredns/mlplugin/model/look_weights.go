@@ -83,24 +83,7 @@ func (l *look) setNetwork(ts *tensors, filters, hidden int) error {
 	if err != nil {
 		return err
 	}
-	l.skip = newUnits(w3, b2, filters)
-	for first := 0; first < hidden; first += lookBlock {
-		last := min(first+lookBlock, hidden)
-		l.hidden = append(l.hidden, newUnits(w1[first*filters:last*filters], b1[first:last], filters))
-	}
-	l.w2 = make([][verdict.ThreatCount]float64, len(l.hidden)*lookBlock)
-	for i, weight := range w2 {
-		l.w2[i%hidden][i/hidden] = weight
-	}
+	l.strips = newStrips(append(w3, w1...), append(b2, b1...), filters)
+	l.w2 = byUnit(w2, hidden)
 	return nil
-}
-
-// newUnits puts units side by side; weights has one after the other.
-func newUnits(weights, biases []float64, filters int) units {
-	u := units{weights: make([][lookBlock]float64, filters)}
-	copy(u.biases[:], biases)
-	for i, weight := range weights {
-		u.weights[i%filters][i/filters] = weight
-	}
-	return u
 }

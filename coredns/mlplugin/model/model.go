@@ -23,7 +23,8 @@ type Model struct {
 	dimensions int
 	table      table
 	tableScale []float64
-	blocks     []block // of hidden units
+	strips     strips                         // one sum for each hidden unit
+	w2         [][verdict.ThreatCount]float64 // of each hidden unit
 	b2         [verdict.ThreatCount]float64
 
 	suffixes    hashSet

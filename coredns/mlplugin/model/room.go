@@ -12,6 +12,7 @@ type room struct {
 	space    workspace
 	text     text
 	active   seen
+	sums     sums
 }
 
 // rooms are those that nobody uses.

@@ -26,7 +26,7 @@ func (m *Model) Score(p Parts, out *Scores) {
 	r := rooms.Get().(*room)
 	defer rooms.Put(r)
 	m.pool(p, &r.features, &r.space)
-	m.logits(p, &r.features, &out.Logits)
+	m.logits(p, r, &out.Logits)
 
 	out.First = min(max(m.scale.overall.at(m.scale.rate(out)), 0), highestScore)
 	out.Overall = out.First
@@ -70,53 +70,20 @@ func token(text string, room *[tokenRoom]byte) []byte {
 }
 
 // logits is the network behind the table.
-func (m *Model) logits(p Parts, f *features, out *[verdict.ThreatCount]float64) {
-	inputs := len(regions) * m.dimensions
-	skip := f.first * m.dimensions
-	y := m.b2
-	y0, y1, y2, y3, y4, y5 := y[0], y[1], y[2], y[3], y[4], y[5]
-	for i := range m.blocks {
-		block := &m.blocks[i]
-		hidden := block.hidden(block.w1[skip:inputs], f.x[skip:inputs])
-		for k := range hidden {
-			// No branch: which units are active is beyond what the processor can foresee.
-			s, w := max(hidden[k], 0), &block.w2[k]
-			y0 += w[0] * s
-			y1 += w[1] * s
-			y2 += w[2] * s
-			y3 += w[3] * s
-			y4 += w[4] * s
-			y5 += w[5] * s
-		}
-	}
-	*out = [...]float64{y0, y1, y2, y3, y4, y5}
+func (m *Model) logits(p Parts, r *room, out *[verdict.ThreatCount]float64) {
+	hidden := m.hidden(&r.features, &r.sums)
+	*out = m.b2
+	rectify(hidden, m.w2, out)
 	for t := range out {
-		out[t] += f.linear[t] + m.suffixTerm(p, t)
+		out[t] += r.features.linear[t] + m.suffixTerm(p, t)
 	}
 }
 
-// blockSize is how many hidden units go side by side, so that no addition waits for the one before it.
-const blockSize = 4
-
-// block has the weights of some hidden units. Units that fill up the last block are all zero.
-type block struct {
-	w1 [][blockSize]float64 // for each input
-	b1 [blockSize]float64
-	w2 [blockSize][verdict.ThreatCount]float64
-}
-
-// hidden gives the units before the rectifier, for inputs x and the weights that belong to them.
-func (b *block) hidden(w1 [][blockSize]float64, x []float64) [blockSize]float64 {
-	s0, s1, s2, s3 := b.b1[0], b.b1[1], b.b1[2], b.b1[3]
-	w1 = w1[:len(x)]
-	for i, v := range x {
-		w := &w1[i]
-		s0 += w[0] * v
-		s1 += w[1] * v
-		s2 += w[2] * v
-		s3 += w[3] * v
-	}
-	return [...]float64{s0, s1, s2, s3}
+// hidden gives the hidden units before the rectifier.
+func (m *Model) hidden(f *features, sums *sums) []float64 {
+	first, end := f.first*m.dimensions, len(regions)*m.dimensions
+	m.strips.sum(everyInput[first:end], f.x[first:end], sums)
+	return sums[:len(m.w2)]
 }
 
 // suffixTerm is the weight of the suffix rule for a threat; 0 where no rule matched.

@@ -84,7 +84,9 @@ func longName(labels int) string {
 	return strings.Join(parts, ".")
 }
 
-func TestScoreIsTheFormula(t *testing.T) {
+func TestScoreIsTheFormula(t *testing.T) { bothWays(t, scoreIsTheFormula) }
+
+func scoreIsTheFormula(t *testing.T) {
 	for _, s := range []size{
 		small,
 		{dimensions: 1, hidden: 1, buckets: 1},

@@ -44,20 +44,7 @@ func (m *Model) setNetwork(ts *tensors, c *config) error {
 		return err
 	}
 	copy(m.b2[:], b2)
-	m.blocks = make([]block, (hidden+blockSize-1)/blockSize)
-	for i := range m.blocks {
-		m.blocks[i].w1 = make([][blockSize]float64, inputs)
-	}
-	for h := range hidden {
-		block, k := &m.blocks[h/blockSize], h%blockSize
-		block.b1[k] = b1[h]
-		for i := range inputs {
-			block.w1[i][k] = w1[h*inputs+i]
-		}
-		for t := range verdict.ThreatCount {
-			block.w2[k][t] = w2[t*hidden+h]
-		}
-	}
+	m.strips, m.w2 = newStrips(w1, b1, inputs), byUnit(w2, hidden)
 	return nil
 }
 
