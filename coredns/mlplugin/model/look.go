@@ -27,6 +27,7 @@ const (
 	sumBits     = 16
 	sumMask     = 1<<(sumBits-1) - 1
 	sumTops     = 0x8000_8000_8000_8000
+	sumOnes     = 0x0001_0001_0001_0001
 	wordSums    = 64 / sumBits
 	lineWords   = 8
 	groupSize   = lineWords * wordSums

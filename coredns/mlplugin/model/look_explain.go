@@ -49,10 +49,12 @@ func (l *look) slopes(filters []uint16, values []float64, threat int) []float64 
 	}
 	slopes := make([]float64, len(filters))
 	for i := range l.strips {
-		slope := active[i*stripSize:][:stripSize]
-		for k, filter := range filters {
-			for j, of := range slope {
-				slopes[k] += of * *l.strips[i].weight(int(filter), j)
+		strip := &l.strips[i]
+		for block := range strip.blocks {
+			of, weights := (*[blockSize]float64)(active[i*stripSize+block*blockSize:]), strip.block(block)
+			for k, filter := range filters {
+				w := &weights[filter]
+				slopes[k] += of[0]*w[0] + of[1]*w[1] + of[2]*w[2] + of[3]*w[3]
 			}
 		}
 	}
@@ -66,9 +68,12 @@ func (l *look) places(symbols []uint8) []uint8 {
 		group, found := &l.groups[i], places[i*groupSize:][:groupSize]
 		highest := l.highest(group, symbols)
 		for place := len(symbols) - l.window; place >= 0; place-- {
-			sums := group.sums(symbols[place : place+l.window])
+			sums := l.highest(group, symbols[place:place+l.window])
 			for k := range sums {
-				differences := (sums[k] ^ highest[k]) &^ sumTops
+				differences := sums[k] ^ highest[k]
+				if (differences-sumOnes)&sumTops == 0 {
+					continue // no lane is zero, as hardly any is
+				}
 				for lane := range wordSums {
 					if differences>>(lane*sumBits)&sumMask == 0 {
 						found[k*wordSums+lane] = uint8(place)

@@ -21,9 +21,12 @@ type strip struct {
 	blocks  int // that are in use
 }
 
+// block is the weights of all inputs in the sums of a block.
+func (s *strip) block(block int) [][blockSize]float64 { return s.weights[block*s.inputs:][:s.inputs] }
+
 // weight is that of an input in one of the sums.
 func (s *strip) weight(input, sum int) *float64 {
-	return &s.weights[sum/blockSize*s.inputs+input][sum%blockSize]
+	return &s.block(sum / blockSize)[input][sum%blockSize]
 }
 
 // sums is room for those of all strips.
@@ -77,7 +80,7 @@ func (s *strip) sum(inputs []uint16, values []float64, out *[stripSize]float64) 
 // sumBlock adds to the sums of a block.
 func (s *strip) sumBlock(block int, inputs []uint16, values []float64, out *[blockSize]float64) {
 	s0, s1, s2, s3 := out[0], out[1], out[2], out[3]
-	values, weights := values[:len(inputs)], s.weights[block*s.inputs:][:s.inputs]
+	values, weights := values[:len(inputs)], s.block(block)
 	for i, input := range inputs {
 		w, v := &weights[input], values[i]
 		s0 += w[0] * v
