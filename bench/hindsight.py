@@ -33,7 +33,8 @@ from mlplugin.qname import canonical
 from mlplugin.service.hindsight import Replay, Stretch
 from mlplugin.service.lists import Lists
 from mlplugin.service.rules import Limits, Rules
-from mlplugin.store import DuckDBStore, open_store
+from mlplugin.store import open_store
+from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import Filter
 
 FILES = ("benign_popular", "benign_longtail", "mal_malware")

@@ -28,7 +28,7 @@ from mlplugin.service.insight import Insight
 from mlplugin.service.judging import Judging
 from mlplugin.service.times import rfc3339
 from mlplugin.service.vetting import Vetting
-from mlplugin.store import DuckDBStore
+from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import Filter
 
 FLAGGED = "suspicious,malicious"

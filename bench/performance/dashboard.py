@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlplugin.qname import canonical
-from mlplugin.store import DuckDBStore
+from mlplugin.store.duckdb_store import DuckDBStore
 from mlplugin.store.port import Filter
 from mlplugin.verdict import Level, Source
 

@@ -22,7 +22,8 @@ from mlplugin.errors import InvalidNameError
 from mlplugin.model import load
 from mlplugin.qname import canonical
 from mlplugin.store import Store, open_store
-from mlplugin.store.port import EVENTS, Override
+from mlplugin.store.columns import EVENTS
+from mlplugin.store.port import Override
 from mlplugin.verdict import LEVELS, SOURCES, THREATS
 
 # Raised when a history would come out otherwise: one that is there is then not taken again.

@@ -19,7 +19,8 @@ import pytest
 from mlplugin.api import pages, server
 from mlplugin.errors import StoreError
 from mlplugin.service.history import History
-from mlplugin.store.port import QUERIES, StoreUnavailableError
+from mlplugin.store.columns import QUERIES
+from mlplugin.store.port import StoreUnavailableError
 from tests.api.conftest import Answer, Live, Start
 from tests.support.events import event, ndjson
 

@@ -21,7 +21,8 @@ from mlplugin.cli.history import Client
 from mlplugin.model import load
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
-from mlplugin.store.port import QUERIES, QUERY_COLUMNS, StoreUnavailableError
+from mlplugin.store.columns import QUERIES
+from mlplugin.store.port import QUERY_COLUMNS, StoreUnavailableError
 from tests.support.events import event, ndjson
 from tests.support.threads import running
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mlplugin.service import batch
 from mlplugin.service.batch import BatchError, decoded, read
-from mlplugin.store.port import EVENTS
+from mlplugin.store.columns import EVENTS
 from tests.support.events import event, ndjson, table
 
 FULL = event(

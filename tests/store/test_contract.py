@@ -12,9 +12,8 @@ import pytest
 
 from mlplugin.service.batch import BatchError
 from mlplugin.service.ingest import Ingest
+from mlplugin.store.columns import EVENTS, QUERIES
 from mlplugin.store.port import (
-    EVENTS,
-    QUERIES,
     QUERY_COLUMNS,
     Appended,
     Change,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mlplugin.store.port import EVENTS, Filter, Row, Store
+from mlplugin.store.columns import EVENTS
+from mlplugin.store.port import Filter, Row, Store
 from mlplugin.store.sums import COLUMNS, SLICED_BY, Bin, Count, Slice, Suspect
 from mlplugin.verdict import Level, Source, Threat
 from tests.support.events import NOON, event, table

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlplugin.store import duckdb_often, duckdb_query, duckdb_rows, duckdb_summing, duckdb_top
+from mlplugin.store.columns import EVENTS
 from mlplugin.store.duckdb_pieces import Piece, cover, gaps, joined, leaves, within
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_store import DuckDBStore
-from mlplugin.store.port import EVENTS, Filter, Order
+from mlplugin.store.port import Filter, Order
 from tests.support.events import NOON, event, table
 from tests.support.pieces import (
     BEGIN,

@@ -14,8 +14,9 @@ import pytest
 from mlplugin.bundled.ports import free_port
 from mlplugin.cli import main
 from mlplugin.errors import StoreError
-from mlplugin.store import ElasticStore, Options, open_store
+from mlplugin.store import Options, open_store
 from mlplugin.store.duckdb_store import DuckDBStore
+from mlplugin.store.elastic import ElasticStore
 from mlplugin.store.port import (
     Appended,
     Change,

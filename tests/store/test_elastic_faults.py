@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from mlplugin.errors import StoreError
-from mlplugin.store import ElasticStore, Options, open_store
+from mlplugin.store import Options, open_store
+from mlplugin.store.elastic import ElasticStore
 from mlplugin.store.port import StoreUnavailableError
 from tests.support.search_stub import VERSION, Script, answering, error
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from mlplugin.errors import StoreError
-from mlplugin.store import ElasticStore, open_store
+from mlplugin.store import open_store
+from mlplugin.store.elastic import ElasticStore
 from mlplugin.store.port import Filter, StoreUnavailableError
 from tests.support.events import event, table
 from tests.support.search_stub import BLOCK, VERSION, Script, answering, error

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from mlplugin.cli import store as cli_store
-from mlplugin.store import ElasticStore, Store
+from mlplugin.store import Store
+from mlplugin.store.elastic import ElasticStore
 from mlplugin.store.elastic.retention import LEASE_SECONDS, Lease
 from mlplugin.store.port import Filter, StoreBusyError
 from tests.support.search_stub import VERSION, Stub, answering

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mlplugin.errors import StoreError
-from mlplugin.store import ElasticStore, open_store
-from mlplugin.store.elastic import template
+from mlplugin.store import open_store
+from mlplugin.store.elastic import ElasticStore, template
 from mlplugin.store.port import Appended, Filter, StoreUnavailableError
 from tests.support.events import event, table
 from tests.support.search_stub import BLOCK, VERSION, Stub, answering, error

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlplugin.store.port import EVENTS
+from mlplugin.store.columns import EVENTS
 
 NOON = 1_790_000_000_000_000  # microseconds: 2026-09-21T14:13:20Z
 

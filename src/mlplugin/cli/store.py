@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import platformdirs
@@ -15,10 +16,11 @@ from mlplugin.cli.output import progress
 from mlplugin.cli.stores import opened
 from mlplugin.errors import RefusedError, UsageError
 from mlplugin.service.times import parse_when
-from mlplugin.store import ElasticStore, Store, is_cluster
-from mlplugin.store.elastic import inspection
+from mlplugin.store import Store, is_cluster
 from mlplugin.store.port import Filter, StoreBusyError
-from mlplugin.store.transfer import copy as copy_store
+
+if TYPE_CHECKING:
+    from mlplugin.store.elastic import ElasticStore
 
 EXAMPLES = """\b
 Examples:
@@ -52,11 +54,18 @@ def _data(data: Path | None) -> Path:
 def _open(url: str | None, data: Path | None, *, read_only: bool = False) -> Iterator[Store]:
     store = opened(url, _data(data), read_only=read_only)
     try:
-        if isinstance(store, ElasticStore):
-            store.connect()  # opening alone would wait for a cluster that is away
+        if cluster := _cluster(store):
+            cluster.connect()  # opening alone would wait for a cluster that is away
         yield store
     finally:
         store.close()
+
+
+def _cluster(store: Store) -> ElasticStore | None:
+    """Give a store as a cluster, None where it is the embedded one."""
+    from mlplugin.store.elastic import ElasticStore  # noqa: PLC0415 - slow to import
+
+    return store if isinstance(store, ElasticStore) else None
 
 
 @click.group(epilog=EXAMPLES)
@@ -77,18 +86,21 @@ def check(*, store: str | None, data: Path | None, role: bool) -> int:
     rights are missing, and with --role.
     """
     with _open(store, data, read_only=True) as found:
-        if not isinstance(found, ElasticStore):
+        cluster = _cluster(found)
+        if cluster is None:
             if role:
                 raise UsageError("the embedded store knows no roles: name a cluster with --store")
             size, stats = found.size(), found.stats(Filter())
             click.echo(f"ok     store: embedded, {size.rows:,} events, {size.bytes:,} bytes")
             click.echo(f"ok     newest: {stats.last or 'no event yet'}")
             return 0
+        from mlplugin.store.elastic import inspection  # noqa: PLC0415 - slow to import
+
         if role:
-            click.echo(inspection.role(found))
+            click.echo(inspection.role(cluster))
             return 0
         faults = 0
-        for part in inspection.inspect(found, _data(data)):
+        for part in inspection.inspect(cluster, _data(data)):
             faults += part.fault
             click.echo(f"{'FAULT' if part.fault else 'ok   '}  {part.name}: {part.says}")
         return 1 if faults else 0
@@ -105,7 +117,8 @@ def migrate(*, store: str | None, data: Path | None) -> None:
     The service does the same when it starts; with this it can be done before, with more rights.
     """
     with _open(store, data) as found:
-        done = found.prepared if isinstance(found, ElasticStore) else []
+        cluster = _cluster(found)
+        done = cluster.prepared if cluster else []
         for line in done:
             click.echo(line)
         if not done:
@@ -132,6 +145,8 @@ def copy(*, source: str, target: str) -> None:
         )
     if source == target:
         raise UsageError("that is one store twice")
+    from mlplugin.store.transfer import copy as copy_store  # noqa: PLC0415 - slow to import
+
     with _open(source, None, read_only=True) as one, _open(target, None) as two:
         total = one.stats(Filter()).queries
         with progress("events", 2 * total) as advance:
@@ -173,10 +188,10 @@ def prune(
 
     Sensors' counts, decisions and their record stay.
     """
-    from mlplugin.config import size_in_bytes  # noqa: PLC0415 - slow to import
-
     if before is None and to_bytes is None:
         raise UsageError("say what is to go: --before 30d, or --to-bytes 10GB")
+    from mlplugin.config import size_in_bytes  # noqa: PLC0415 - slow to import
+
     moment: datetime | None = None if before is None else parse_when(before)
     try:
         most = None if to_bytes is None else size_in_bytes(to_bytes)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mlplugin.errors import ConfigError
 from mlplugin.store import Options, Store, is_cluster, open_store
-from mlplugin.store.elastic import Place
 
 if TYPE_CHECKING:
     from mlplugin import config
@@ -51,8 +50,11 @@ def cluster_options(url: str | None, section: config.Store | None = None) -> Opt
 def require_place(url: str | None) -> None:
     """Raise ConfigError or StoreError where what is said of a cluster makes no sense."""
     options = cluster_options(url)
-    if url is not None and options is not None:
-        Place.read(url, options)
+    if url is None or options is None:
+        return
+    from mlplugin.store.elastic import Place  # noqa: PLC0415 - slow to import, and rarely wanted
+
+    Place.read(url, options)
 
 
 def _secret(name: str, path: Path | None) -> str | None:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from mlplugin.errors import InvalidNameError, MlpluginError
 from mlplugin.qname import canonical
-from mlplugin.store.port import ACTIONS, EVENTS, TRANSPORTS
+from mlplugin.store.columns import EVENTS
+from mlplugin.store.port import ACTIONS, TRANSPORTS
 from mlplugin.verdict import LEVELS, SOURCES, THREATS
 
 MOST_BYTES = 32 << 20

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from mlplugin.service.history import row_json
 from mlplugin.service.spreadsheet import FORMULA_STARTS
-from mlplugin.store.port import QUERIES
+from mlplugin.store.columns import QUERIES
 
 Write = Callable[[pa.RecordBatch], None]
 

@@ -7,11 +7,10 @@ import urllib.parse
 from pathlib import Path
 
 from mlplugin.errors import StoreError
-from mlplugin.store.duckdb_store import DuckDBStore
-from mlplugin.store.elastic import ElasticStore, Options
+from mlplugin.store.options import Options
 from mlplugin.store.port import Store, StoreUnavailableError
 
-__all__ = ["ElasticStore", "Options", "Store", "is_cluster", "open_store"]
+__all__ = ["Options", "Store", "is_cluster", "open_store"]
 
 LOG = logging.getLogger(__name__)
 CLUSTERS = frozenset({"http", "https"})
@@ -36,15 +35,27 @@ def open_store(
         StoreError: where there is no such store, or it cannot be opened.
     """
     if url is None:
-        return DuckDBStore(data, read_only=read_only)
+        return _embedded(data, read_only=read_only)
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "duckdb" and not parts.netloc and parts.path:
-        return DuckDBStore(Path(urllib.parse.unquote(parts.path)), read_only=read_only)
+        return _embedded(Path(urllib.parse.unquote(parts.path)), read_only=read_only)
     if parts.scheme not in CLUSTERS:
         raise StoreError(
             f"store {_shown(parts)!r} is not known: write https://HOST:9200 for Elasticsearch or "
             "OpenSearch, duckdb:///DIRECTORY, or leave --store out for the embedded store"
         )
+    return _cluster(url, data, options, read_only=read_only)
+
+
+def _embedded(directory: Path, *, read_only: bool) -> Store:
+    from mlplugin.store.duckdb_store import DuckDBStore  # noqa: PLC0415 - slow to import
+
+    return DuckDBStore(directory, read_only=read_only)
+
+
+def _cluster(url: str, data: Path, options: Options | None, *, read_only: bool) -> Store:
+    from mlplugin.store.elastic import ElasticStore  # noqa: PLC0415 - slow to import
+
     store = ElasticStore(url, data, options, read_only=read_only)
     try:
         server = store.connect()

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlplugin.store import duckdb_decisions, duckdb_past, duckdb_sensors, duckdb_sums, duckdb_top
+from mlplugin.store.columns import QUERIES
 from mlplugin.store.duckdb_file import DuckDBFile
 from mlplugin.store.duckdb_query import (
     EXPORTED,
@@ -28,7 +29,6 @@ from mlplugin.store.duckdb_query import (
 from mlplugin.store.duckdb_rows import Chosen
 from mlplugin.store.duckdb_upkeep import Upkeep
 from mlplugin.store.port import (
-    QUERIES,
     QUERY_COLUMNS,
     Appended,
     Change,

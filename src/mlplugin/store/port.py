@@ -1,6 +1,6 @@
 """What the service needs of a store; every adapter passes one suite, tests/store.
 
-Events come in as columns (`EVENTS`) that the service has checked. A store keeps each
+Events come in as columns (`columns.EVENTS`) that the service has checked. A store keeps each
 (sensor, sequence) once, however often it comes, and has an event for good once `append` returns.
 """
 
@@ -11,39 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlplugin.errors import StoreError
 from mlplugin.store.sums import Bin, Count, Portrait, Slice, Stats, Summary, Suspect
 from mlplugin.verdict import Level, Source, Threat
 
-# Times are microseconds since 1970 UTC, durations microseconds, answers joined by spaces.
-EVENTS = pa.schema(
-    [
-        pa.field("sequence", pa.int64(), nullable=False),
-        pa.field("time", pa.int64(), nullable=False),
-        pa.field("client", pa.string(), nullable=False),
-        pa.field("transport", pa.string()),
-        pa.field("qname", pa.string(), nullable=False),
-        pa.field("registered_domain", pa.string()),
-        pa.field("qtype", pa.string(), nullable=False),
-        pa.field("rcode", pa.string()),
-        pa.field("answers", pa.string()),
-        pa.field("duration", pa.int64()),
-        pa.field("verdict", pa.string(), nullable=False),
-        pa.field("threat", pa.string()),
-        pa.field("score", pa.float64()),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("action", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("shadow_verdict", pa.string()),
-        pa.field("shadow_score", pa.float64()),
-        pa.field("shadow_model", pa.string()),
-    ]
-)
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TRANSPORTS = ("udp", "tcp", "tls", "https", "https3", "quic", "grpc")
 ACTIONS = ("observe", "nxdomain", "nodata", "refuse", "drop", "sinkhole")
@@ -55,17 +30,6 @@ QUERY_COLUMNS = (
     "rcode", "answers", "duration", "verdict", "threat", "score", "source", "model", "action",
     "reason", "shadow_verdict", "shadow_score", "shadow_model",
 )  # fmt: skip
-
-# The same as columns.
-QUERIES = pa.schema(
-    [
-        pa.field("time", pa.timestamp("us", "UTC")),
-        pa.field("sensor", pa.string()),
-        *(EVENTS.field(name) for name in QUERY_COLUMNS[2:9]),
-        pa.field("answers", pa.list_(pa.string())),
-        *(EVENTS.field(name) for name in QUERY_COLUMNS[10:]),
-    ]
-)
 
 Network = IPv4Network | IPv6Network
 Row = dict[str, Any]
@@ -266,7 +230,7 @@ class Store(Protocol):
         ...
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
-        """Give all rows, oldest first, in batches of the schema `QUERIES`."""
+        """Give all rows, oldest first, in batches of `columns.QUERIES`."""
         ...
 
     def stats(self, wanted: Filter) -> Stats:

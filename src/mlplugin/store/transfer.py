@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlplugin.store.port import EVENTS, Filter, Store
+from mlplugin.store.columns import EVENTS
+from mlplugin.store.port import Filter, Store
 from mlplugin.store.sequences import Intervals
 
 MOST = 2**31

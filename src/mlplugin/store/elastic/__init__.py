@@ -6,7 +6,8 @@ sensors and leases in small indices of their own. docs/elasticsearch.md tells us
 
 from __future__ import annotations
 
-from mlplugin.store.elastic.place import Options, Place
+from mlplugin.store.elastic.place import Place
 from mlplugin.store.elastic.store import ElasticStore
+from mlplugin.store.options import Options
 
 __all__ = ["ElasticStore", "Options", "Place"]

@@ -16,9 +16,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from mlplugin.store.columns import QUERIES
 from mlplugin.store.duckdb_query import moment
 from mlplugin.store.elastic.template import ECS_VERSION
-from mlplugin.store.port import OBSERVE, QUERIES, Order, Position, Row
+from mlplugin.store.port import OBSERVE, Order, Position, Row
 
 DAY = 86_400_000_000
 # Days so old have no index of their own, but one for their year: a clock that stands at 1970 or

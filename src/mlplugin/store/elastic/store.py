@@ -21,12 +21,13 @@ from mlplugin.store.elastic.dead_letters import FILE, DeadLetters
 from mlplugin.store.elastic.decisions import Decisions
 from mlplugin.store.elastic.faults import shaped
 from mlplugin.store.elastic.freshness import Freshness
-from mlplugin.store.elastic.place import Options, Place
+from mlplugin.store.elastic.place import Place
 from mlplugin.store.elastic.retention import Upkeep
 from mlplugin.store.elastic.sensors import Sensors, Taken
 from mlplugin.store.elastic.template import Indices
 from mlplugin.store.elastic.versions import Server, identify
 from mlplugin.store.elastic.writer import Outcome, Writer
+from mlplugin.store.options import Options
 from mlplugin.store.port import (
     Appended,
     Change,
