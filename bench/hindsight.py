@@ -30,8 +30,9 @@ import pyarrow as pa
 from bench.performance.workloads import invented
 from mlplugin.model import load
 from mlplugin.qname import canonical
-from mlplugin.service.hindsight import Replay, Stretch
+from mlplugin.service.hindsight import Replay
 from mlplugin.service.lists import Lists
+from mlplugin.service.past import Stretch
 from mlplugin.service.rules import Limits, Rules
 from mlplugin.store import open_store
 from mlplugin.store.duckdb_store import DuckDBStore

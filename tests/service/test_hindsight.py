@@ -16,16 +16,9 @@ from mlplugin.errors import UsageError
 from mlplugin.model import load
 from mlplugin.qname import canonical
 from mlplugin.service import hindsight
-from mlplugin.service.hindsight import (
-    KINDS,
-    NOW_MALICIOUS,
-    Found,
-    Replay,
-    Stretch,
-    now_malicious,
-    portions,
-)
+from mlplugin.service.hindsight import KINDS, NOW_MALICIOUS, Found, Replay, now_malicious, portions
 from mlplugin.service.lists import Lists
+from mlplugin.service.past import Stretch
 from mlplugin.service.rules import Limits, Rules, parse_actions
 from mlplugin.store import open_store
 from mlplugin.store.port import Filter, Override, Row, Store

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlplugin.api.insight_schemas import ThresholdsAnswer
 from mlplugin.api.schemas import Score, Text
-from mlplugin.service.hindsight import LISTED, MOST_LISTED
+from mlplugin.service.past import LISTED, MOST_LISTED
 from mlplugin.store.past import MOST_ASKED
 from mlplugin.verdict import Level, Source, Threat
 

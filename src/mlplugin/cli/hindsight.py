@@ -17,8 +17,6 @@ from mlplugin.cli.which_model import with_shadow
 from mlplugin.model import Model, load
 from mlplugin.service.hindsight import (
     KINDS,
-    LISTED,
-    MOST_LISTED,
     NOW_MALICIOUS,
     Effects,
     Found,
@@ -27,6 +25,7 @@ from mlplugin.service.hindsight import (
     otherwise,
 )
 from mlplugin.service.lists import Lists
+from mlplugin.service.past import LISTED, MOST_LISTED
 from mlplugin.service.registry import Registry
 from mlplugin.service.rules import DEFAULT_ACTIONS, Limits, Rules, parse_actions
 from mlplugin.service.times import rfc3339

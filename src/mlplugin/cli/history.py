@@ -13,22 +13,24 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import platformdirs
-import pyarrow as pa
 from click.core import ParameterSource
 
 from mlplugin.cli.stores import opened
 from mlplugin.errors import MlpluginError, PortError, RefusedError, StoreError, UsageError
 from mlplugin.replay.history import check_url
-from mlplugin.service.hindsight import Past
 from mlplugin.service.history import Asked, History
 from mlplugin.service.overrides import parse_client
+from mlplugin.service.past import Past
 from mlplugin.service.times import parse_moment
 from mlplugin.store.port import Override
 from mlplugin.verdict import Level, Threat
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DEFAULT_SERVICE = "http://127.0.0.1:5000"
 PAGE = 1000
@@ -192,6 +194,15 @@ class Client:
                 "or name it with --service"
             ) from None
 
+    def batches(self, answer: http.client.HTTPResponse) -> Iterator[pa.RecordBatch]:
+        """Read columns from an answer. Raises PortError where it breaks off."""
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and rarely wanted
+
+        try:
+            yield from pa.ipc.open_stream(answer)
+        except pa.ArrowInvalid as fault:
+            raise PortError(f"{self.url} broke off: {fault}") from None
+
     def _refused(self, fault: urllib.error.HTTPError) -> MlpluginError:
         try:
             detail = str(json.loads(fault.read(65536))["detail"])
@@ -297,10 +308,7 @@ class FarStretch:
 
     def _ask(self, path: str, method: str = "GET", body: Any = None) -> Iterator[pa.RecordBatch]:
         with self._client.open(path, self._query, method, body) as answer:
-            try:
-                yield from pa.ipc.open_stream(answer)
-            except pa.ArrowInvalid as fault:
-                raise PortError(f"{self._client.url} broke off: {fault}") from None
+            yield from self._client.batches(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,11 +359,7 @@ def columns(
         query = _query(wanted)
         total = int(source.request("/api/v1/queries", {**query, "limit": "1"})["total"])
         with source.open("/api/v1/export", query) as answer:
-            try:
-                reader = pa.ipc.open_stream(answer)
-                yield total, iter(reader)
-            except pa.ArrowInvalid as fault:
-                raise PortError(f"{source.url} broke off: {fault}") from None
+            yield total, source.batches(answer)
 
 
 def _query(wanted: Asked) -> dict[str, str]:

@@ -11,16 +11,16 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlplugin.service.past import LISTED, Past
 from mlplugin.service.rules import MALICIOUS, Judged, Rules
 from mlplugin.service.times import rfc3339
 from mlplugin.store.past import MOST_ASKED
-from mlplugin.store.port import Filter, Store
 
 # In the order in which one of them names a row.
 NEWLY_BLOCKED, NO_LONGER_BLOCKED = "newly_blocked", "no_longer_blocked"
@@ -28,7 +28,6 @@ NEWLY_FLAGGED, NO_LONGER_FLAGGED = "newly_flagged", "no_longer_flagged"
 KINDS = (NEWLY_BLOCKED, NO_LONGER_BLOCKED, NEWLY_FLAGGED, NO_LONGER_FLAGGED)
 NOW_MALICIOUS = "now_malicious"
 NOW_KINDS = (NOW_MALICIOUS,)
-LISTED, MOST_LISTED = 100, 10_000
 # Of those who asked for a name, and of all clients, so many are listed.
 ASKED_BY, CLIENTS = 10, 20
 # So many clients are told apart in all.
@@ -39,34 +38,6 @@ MOST_ROWS = 500_000
 Numbers = NDArray[np.int64]
 # How many queries would have been otherwise, by kind: of counts as columns, and judgements.
 Effects = Callable[[pa.Table, Judged], dict[str, Numbers]]
-
-
-class Past(Protocol):
-    """A stretch of history: of a store, or of a service that has one."""
-
-    def names(self) -> Iterator[pa.RecordBatch]:
-        """Give every name once, in batches of `past.NAMES`."""
-        ...
-
-    def askers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give who asked for some names, in batches of `past.ASKERS`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What a filter holds of a store."""
-
-    store: Store
-    wanted: Filter
-
-    def names(self) -> Iterator[pa.RecordBatch]:
-        """Give every name once."""
-        return self.store.names(self.wanted)
-
-    def askers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give who asked for some names."""
-        return self.store.askers(self.wanted, names)
 
 
 def otherwise(counts: pa.Table, judged: Judged) -> dict[str, Numbers]:

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlplugin.errors import UsageError
 from mlplugin.qname import canonical
-from mlplugin.service.hindsight import Stretch
 from mlplugin.service.overrides import HIGHEST_SCORE, parse_client
+from mlplugin.service.past import Stretch
 from mlplugin.service.times import parse_when, rfc3339
 from mlplugin.store.port import ACTIONS, Filter, Order, Override, Position, Size, Store
 from mlplugin.store.sums import Count, Stats, Summary
 from mlplugin.verdict import Level, Source, Threat
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Kind = TypeVar("Kind", bound=StrEnum)
 Value = TypeVar("Value")

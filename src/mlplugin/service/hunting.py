@@ -21,9 +21,10 @@ from typing import Any
 import pyarrow as pa
 
 from mlplugin.errors import MlpluginError
-from mlplugin.service.hindsight import Past, Replay, Stretch, now_malicious
+from mlplugin.service.hindsight import Replay, now_malicious
 from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.overrides import BENIGN, NAME, lineage
+from mlplugin.service.past import Past, Stretch
 from mlplugin.service.registry import DATA_MODE
 from mlplugin.service.rules import Rules
 from mlplugin.service.times import rfc3339

@@ -12,10 +12,11 @@ from typing import Any
 from mlplugin.errors import UsageError
 from mlplugin.model import Model, load
 from mlplugin.service import model_papers
-from mlplugin.service.hindsight import LISTED, Replay, Stretch
+from mlplugin.service.hindsight import Replay
 from mlplugin.service.history import Asked
 from mlplugin.service.in_use import ModelInUse
 from mlplugin.service.lists import Lists
+from mlplugin.service.past import LISTED, Stretch
 from mlplugin.service.registry import SHADOW
 from mlplugin.service.rules import DEFAULT_ACTIONS, Limits, Rules, parse_actions
 from mlplugin.service.times import rfc3339
