@@ -107,7 +107,7 @@ def test_the_command_has_the_service_do_it(
     loop: Live, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("mlplugin.cli.train.conclude", told.append)
+    monkeypatch.setattr("mlplugin.cli.retrain.conclude", told.append)
     words = ["train", "--from-history", "--service", loop.url]
     assert main(words) == 0
     assert told[0]["version"] == "1.0+1"

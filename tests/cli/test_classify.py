@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlplugin.cli.classify import Judge, json_lines
+from mlplugin.cli.judge import Judge, json_lines
 from mlplugin.cli.main import main
 from mlplugin.model import load
 from mlplugin.verdict import THREATS

@@ -12,7 +12,7 @@ import pytest
 
 from mlplugin.api import create_app
 from mlplugin.api.server import Server
-from mlplugin.cli import hindsight, main
+from mlplugin.cli import main
 from mlplugin.model import load
 from mlplugin.service.hindsight import Replay
 from mlplugin.service.service import assemble
@@ -179,7 +179,7 @@ def test_interrupted(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: Replay) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hindsight.Replay, "run", stop)
+    monkeypatch.setattr(Replay, "run", stop)
     place = ["--service", NOBODY, "--data", str(data), "--model", str(TINY)]
     assert main(["hunt", *place]) == 130
     open_store(None, data).close()  # and nothing holds the history

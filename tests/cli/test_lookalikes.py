@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlplugin.cli.lookalikes import canonical_unmistaken, mistaken
+from mlplugin.cli.judge import canonical_unmistaken
+from mlplugin.cli.lookalikes import mistaken
 from mlplugin.cli.main import main
 from mlplugin.qname import canonical
 from tests.support.names import names, plain_names

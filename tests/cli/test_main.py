@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,10 +93,15 @@ def test_our_own_bugs_are_not_hidden(failing: Callable[[BaseException], None]) -
         console(["broken"])
 
 
-def test_a_module_that_is_not_installed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_is_not_installed(
+    failing: Callable[[BaseException], None], capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(COMMANDS, "gone", Entry("mlplugin.no_such_module:gone", "Is gone."))
     assert console(["gone"]) == 3
     assert "`gone` needs the module mlplugin.no_such_module" in capsys.readouterr().err
+    failing(ModuleNotFoundError("No module named 'gone'", name="gone"))
+    assert console(["broken"]) == 3
+    assert "`broken` needs the module gone, which is not installed" in capsys.readouterr().err
 
 
 def test_every_command_is_listed_with_what_it_does(capsys: Capsys) -> None:
@@ -124,13 +130,67 @@ def test_version(capsys: Capsys) -> None:
     assert capsys.readouterr().out == f"mlplugin, version {__version__}\n"
 
 
-def test_help_imports_no_command() -> None:
+# What takes long to import.
+HEAVY = (
+    "dash", "duckdb", "elastic_transport", "flask", "numba", "numpy", "pyarrow", "pydantic",
+    "requests", "rich", "safetensors",
+)  # fmt: skip
+NOBODY = ["--service", "http://127.0.0.1:1"]
+
+
+def commands() -> list[list[str]]:
+    """Every command, and every command within one."""
+    found: list[list[str]] = [[]]
+    for name in COMMANDS:
+        found.append([name])
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group):
+            found += [[name, inner] for inner in command.commands]
+    return found
+
+
+def imported(lines: list[list[str]]) -> list[list[object]]:
+    """The status of each call, and what of `HEAVY` was there after it, in one new process."""
     script = (
-        "import sys; from mlplugin.cli import main; main(['--help']);"
-        "sys.exit(any(name in {'numpy', 'pydantic', 'duckdb', 'rich'} for name in sys.modules))"
+        "import contextlib, io, json, sys\n"
+        "from mlplugin.cli import main\n"
+        "told, lines = [], json.loads(sys.argv[1])\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    for line in lines:\n"
+        f"        told.append([main(line), [name for name in {HEAVY!r} if name in sys.modules]])\n"
+        "print(json.dumps(told))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(lines)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[list[object]] = json.loads(done.stdout)
+    return found
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    lines = [[*command, "--help"] for command in commands()]
+    assert len(lines) > len(COMMANDS)
+    assert list(zip(lines, imported(lines), strict=True)) == [(line, [0, []]) for line in lines]
+
+
+def test_a_mistake_is_told_before_anything_that_takes_long() -> None:
+    # CoreDNS takes any option.
+    lines = [[*command, "--nope"] for command in commands() if command != ["coredns"]]
+    lines += [
+        ["classify"], ["export", "--since", "soon"], ["feeds", "fetch"],
+        ["hindsight", "--client", "me"], ["hunt", "--since", "soon"], ["models", "shadow"],
+        ["queries", "--until", "soon"], ["store", "copy", "duckdb:///d", "duckdb:///d"],
+        ["store", "prune"], ["train"], ["vet", "benign"],
+    ]  # fmt: skip
+    assert list(zip(lines, imported(lines), strict=True)) == [(line, [2, []]) for line in lines]
+
+
+def test_asking_a_service_imports_nothing_that_takes_long() -> None:
+    lines = [["queries", *NOBODY], ["vet", "example.org", "unvetted", *NOBODY]]
+    assert imported(lines) == [[3, []], [3, []]]
 
 
 def test_commands_are_looked_up_by_name() -> None:

@@ -166,7 +166,7 @@ def test_a_newer_shipped_model_is_told(
     run("promote", str(made("mine", "2026-12-01T00:00:00Z")), "--force")
     newer, older = made("2027.1.0", "2027-01-01T00:00:00Z"), made("99.0", "2026-11-01T00:00:00Z")
     place = {"now": older}
-    for module in ("service.in_use", "cli.models"):
+    for module in ("service.in_use", "cli.promoting"):
         monkeypatch.setattr(f"mlplugin.{module}.shipped", lambda: place["now"])
     assert run("--format", "csv").errors == []
     place["now"] = newer
@@ -330,7 +330,7 @@ def test_a_retrained_model_is_judged_by_what_its_retraining_measured(
     loud = variant(tmp_path, "1.0+2", measured(0.001, 0.5) | {"retraining": bad})
     assert "9 of 100 frequent names" in run("promote", str(loud)).errors[-1]
     monkeypatch.setattr(
-        "mlplugin.cli.models._measured",
+        "mlplugin.cli.promoting._measured",
         lambda place, _: measured(0.001, 0.4 if place == worse else 0.5),
     )
     for one, why in ((worse, "finds less than 1.0"), (loud, "9 of 100 frequent names")):

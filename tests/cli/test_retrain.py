@@ -15,7 +15,7 @@ import pytest
 
 from mlplugin.cli import retrain
 from mlplugin.cli.main import main
-from mlplugin.cli.retrain import Wishes
+from mlplugin.cli.wishes import Wishes
 from mlplugin.errors import MlpluginError, StoreError
 from mlplugin.model import load
 from mlplugin.service.registry import Registry

@@ -10,7 +10,7 @@ import pytest
 from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import GENERATORS, probes
 from mlplugin.bundled.upstream import Script, Upstream
-from mlplugin.cli import selftest
+from mlplugin.cli import probing
 from mlplugin.cli.history import Client
 from mlplugin.model import load, shipped
 from mlplugin.service.registry import Registry
@@ -76,14 +76,14 @@ def test_the_running_service_says_which_model_is_tried(
         return {"verdicts": [{"model": said["version"]}]}
 
     monkeypatch.setattr(Client, "request", request)
-    assert selftest._in_use(data).name == "0.9"
-    assert selftest._in_use(tmp_path / "none") == shipped()
+    assert probing._in_use(data).name == "0.9"
+    assert probing._in_use(tmp_path / "none") == shipped()
     # It may run on another data directory, or with a --model of its own.
-    assert selftest._running("http://127.0.0.1:5000", data) == shipped()
+    assert probing._running("http://127.0.0.1:5000", data) == shipped()
     said["version"] = "0.9"
-    assert selftest._running("http://127.0.0.1:5000", data).name == "0.9"
+    assert probing._running("http://127.0.0.1:5000", data).name == "0.9"
     assert capsys.readouterr().err == ""
-    assert selftest._running("http://127.0.0.1:5000", tmp_path / "none") == shipped()
+    assert probing._running("http://127.0.0.1:5000", tmp_path / "none") == shipped()
     (line,) = capsys.readouterr().err.splitlines()
     assert "the service judges with model 0.9, which is not in" in line
     assert f"probes are picked with {load().version}" in line

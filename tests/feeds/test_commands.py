@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from mlplugin.cli.feeds import feeds, say
+from mlplugin.cli.feeds import feeds
+from mlplugin.cli.fetching import say
 from mlplugin.errors import MlpluginError
 from mlplugin.feeds.table import public
 from mlplugin.training.datasets import read
@@ -135,10 +136,10 @@ def test_a_progress_bar_on_a_terminal(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    from mlplugin.cli.feeds import _watcher
+    from mlplugin.cli.fetching import watched
     from mlplugin.feeds.fetch import Report
 
-    with _watcher(2) as watcher:
+    with watched(2) as watcher:
         watcher.came(3_000_000)
         watcher.done(Report(public()["tranco"], error="HTTP 404"))
     shown = capfd.readouterr().err
@@ -169,7 +170,7 @@ def test_the_document_shows_what_works(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lists.toml").write_text(toml_of_the_document())
     ordered: list[object] = []
-    monkeypatch.setattr("mlplugin.cli.feeds.run", lambda order, _: ordered.append(order) or [])
+    monkeypatch.setattr("mlplugin.feeds.fetch.fetch", lambda order, _: ordered.append(order) or [])
     words = shlex.split(line, comments=True)[2:]
     done = CliRunner().invoke(feeds, words)
     fetched = words[0] == "fetch"

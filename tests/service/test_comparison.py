@@ -217,6 +217,6 @@ def test_strange_metrics_do_no_harm(used: Any, candidate: Any) -> None:
 def test_it_needs_nothing_of_the_train_extra() -> None:
     code = (
         "import sys\nfor name in ('numba', 'matplotlib', 'publicsuffixlist'):\n"
-        "    sys.modules[name] = None\nimport mlplugin.service.comparison, mlplugin.cli.models"
+        "    sys.modules[name] = None\nimport mlplugin.service.comparison, mlplugin.cli.promoting"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,24 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import platformdirs
 
-from mlplugin.bundled.checks import (
-    Finding,
-    configuration_finding,
-    corefile_findings,
-    model_finding,
-    port_finding,
-    store_finding,
-)
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.history import service_token
 from mlplugin.cli.stores import cluster_options
-from mlplugin.config import Store
 from mlplugin.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from mlplugin.bundled.checks import Finding
+    from mlplugin.config import Store
 
 EXAMPLES = """\b
 Examples:
@@ -78,6 +74,8 @@ def check(
     """
     if file is not None and not file.is_file():
         raise UsageError(f"{file}: there is no such file")
+    from mlplugin.bundled.checks import configuration_finding  # noqa: PLC0415 - slow to import
+
     configured = os.environ.get("MLPLUGIN_CONFIG")
     toml = file if file is not None and file.suffix == ".toml" else None
     finding, config = configuration_finding(toml or (Path(configured) if configured else None))
@@ -112,18 +110,20 @@ class Wanted:
 
 
 def _findings(wanted: Wanted) -> Iterator[Finding]:
+    from mlplugin.bundled import checks  # noqa: PLC0415 - slow to import
+
     listen = parse_endpoint(wanted.http, 5000)
-    yield model_finding(wanted.model, wanted.data)
+    yield checks.model_finding(wanted.model, wanted.data)
     if wanted.corefile is not None:
-        yield from corefile_findings(wanted.corefile, coredns_binary(), wanted.data, listen)
+        yield from checks.corefile_findings(wanted.corefile, coredns_binary(), wanted.data, listen)
     else:
         kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-        yield port_finding("dns", parse_endpoint(wanted.dns, 1053), kinds, wanted.data)
-    yield port_finding("http", listen, (socket.SOCK_STREAM,), wanted.data)
+        yield checks.port_finding("dns", parse_endpoint(wanted.dns, 1053), kinds, wanted.data)
+    yield checks.port_finding("http", listen, (socket.SOCK_STREAM,), wanted.data)
     options = None
     try:
         options = cluster_options(wanted.store, wanted.configured)
     except ConfigError as fault:
-        yield Finding("store", str(fault), fault=True)
+        yield checks.Finding("store", str(fault), fault=True)
         return
-    yield store_finding(wanted.store, wanted.data, listen, options, service_token())
+    yield checks.store_finding(wanted.store, wanted.data, listen, options, service_token())

@@ -8,15 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mlplugin.bundled.binary import find_binary
 from mlplugin.bundled.build import Progress as Step
 from mlplugin.bundled.build import Report
 from mlplugin.bundled.child import inherited
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 PLAIN_SECONDS = 5.0
 
@@ -39,6 +41,9 @@ def _progress() -> Iterator[Report]:
 
 @contextmanager
 def _bar() -> Iterator[Report]:
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and rarely wanted
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
     columns = (
         TextColumn("CoreDNS: {task.description}"),
         BarColumn(),

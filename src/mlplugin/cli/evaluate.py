@@ -12,10 +12,7 @@ import platformdirs
 
 from mlplugin.cli.extra import missing
 from mlplugin.cli.output import Format, format_option, write_rows
-from mlplugin.config import load as config_of
 from mlplugin.errors import UsageError
-from mlplugin.model import load, shipped
-from mlplugin.service.registry import Registry
 
 _KINDS = ("domains", "families", "dates", "sources", "odd")
 EXAMPLES = """\b
@@ -130,6 +127,8 @@ def evaluate(
         from mlplugin.training import plots as drawing  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing(error) from error
+    from mlplugin.model import load  # noqa: PLC0415 - slow to import
+
     folder, which = _measured_one(model)
     if card:
         run.told(folder)
@@ -167,8 +166,12 @@ def _measured_one(named: Path | None) -> tuple[Path, str]:
     """Give the model directory, and say why it is that one."""
     if named is not None:
         return named, "named with --model"
+    from mlplugin.config import load  # noqa: PLC0415 - slow to import
+    from mlplugin.model import shipped  # noqa: PLC0415
+    from mlplugin.service.registry import Registry  # noqa: PLC0415
+
     place = os.environ.get("MLPLUGIN_CONFIG")
-    config = config_of(Path(place) if place else None)
+    config = load(Path(place) if place else None)
     if config.model.dir is not None:
         return config.model.dir, "which is configured"
     data = config.data.dir or platformdirs.user_data_path("mlplugin", appauthor=False)

@@ -14,7 +14,6 @@ import click
 from mlplugin.cli.history import asked, columns, filter_options, place_options
 from mlplugin.cli.output import progress
 from mlplugin.errors import MlpluginError, UsageError
-from mlplugin.service.exporting import WRITERS
 
 EXAMPLES = """\b
 Examples:
@@ -60,6 +59,8 @@ def export(
     form = form or _form_of(output)
     if form == "parquet" and output == STDOUT and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal: name a file with -o")
+    from mlplugin.service.exporting import WRITERS  # noqa: PLC0415 - slow to import
+
     with (
         columns(service, data, store, wanted) as (total, batches),
         progress("queries", total) as advance,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,8 @@ from typing import Any
 import click
 
 from mlplugin.cli.output import Format, format_option, write_rows
-from mlplugin.config import size_in_bytes
 from mlplugin.errors import UsageError
 from mlplugin.feeds.fault import FeedError
-from mlplugin.feeds.fetch import FAILED, FETCHED, KEPT, SKIPPED, UNCHANGED, Order, Report, Watcher
-from mlplugin.feeds.fetch import fetch as run
 from mlplugin.feeds.http import Limits
 from mlplugin.feeds.table import Feed, added, chosen, public, read
 
@@ -124,20 +118,24 @@ def fetch(
     cannot be fetched is named, and its older copy used if there is one; the others go on. The
     status is 3 if none could be fetched.
     """
+    from mlplugin.cli.fetching import watched  # noqa: PLC0415 - slow to import
+    from mlplugin.config import size_in_bytes  # noqa: PLC0415
+    from mlplugin.feeds import fetch as fetching  # noqa: PLC0415
+
     try:
         most = size_in_bytes(max_bytes)
     except ValueError as error:
         raise UsageError(f"--max-bytes: {error}") from error
-    order = Order(
+    order = fetching.Order(
         out,
         _feeds(only, add, table),
         Limits(timeout=timeout, most_bytes=most, most_unpacked=4 * most),
         since.date().isoformat() if since else "",
     )
-    with _watcher(len(order.feeds)) as watcher:
-        reports = run(order, watcher)
+    with watched(len(order.feeds)) as watcher:
+        reports = fetching.fetch(order, watcher)
     write_rows((report.row() for report in reports), FETCHED_COLUMNS, output_format)
-    if all(report.status not in {FETCHED, UNCHANGED} for report in reports):
+    if all(report.status not in {fetching.FETCHED, fetching.UNCHANGED} for report in reports):
         raise FeedError(f"no feed could be fetched; {out} holds what older copies say")
 
 
@@ -154,58 +152,3 @@ def _feeds(only: tuple[str, ...], add: tuple[str, ...], table: Path | None) -> l
     known |= own
     names = [*only, *own] if only else list(known)
     return chosen(names, known)
-
-
-class _Lines(Watcher):
-    """Says on stderr what did not come."""
-
-    def done(self, report: Report) -> None:
-        """Name a feed that failed, or that has faulty rows."""
-        name, tally = report.feed.name, report.tally
-        if report.status == KEPT:
-            say(f"{name}: {report.error}; the copy of {report.time[:10]} is used")
-        elif report.status == FAILED:
-            say(f"{name}: {report.error}")
-        elif report.status == SKIPPED:
-            say(f"{name}: left out, {report.error}")
-        if tally.malformed:
-            say(f"{name}: {tally.malformed:,} rows are malformed, such as {tally.examples[0]!r}")
-
-
-def say(line: str) -> None:
-    """One line on stderr."""
-    click.echo(f"mlplugin: {' '.join(line.split())}", err=True)
-
-
-@contextmanager
-def _watcher(total: int) -> Iterator[Watcher]:
-    """One that shows a progress bar if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and rarely wanted
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("feeds"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[megabytes]:.1f} MB"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("feeds", total=total, megabytes=0.0)
-
-        class Bar(_Lines):
-            """The lines, and a bar."""
-
-            def came(self, count: int) -> None:
-                """Show bytes."""
-                shown = progress.tasks[0].fields["megabytes"]
-                progress.update(task, megabytes=shown + count / 1e6)
-
-            def done(self, report: Report) -> None:
-                """Show a feed."""
-                super().done(report)
-                progress.advance(task)
-
-        yield Bar()

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
 
-from mlplugin.errors import InvalidNameError
-from mlplugin.model.intake import Intake, canonical_many
 from mlplugin.qname import escaped
 
 # What none of them is without; nearly no name has any of it.
@@ -50,20 +47,6 @@ def _instead(host: str) -> str:
     if not host or _is_address(host):
         return " without a name: only names are judged"
     return f": give the name alone, {escaped(host)}"
-
-
-def canonical_unmistaken(texts: Sequence[str]) -> Intake:
-    """Give the canonical form of each text, as `canonical_many`, and a fault for lookalikes."""
-    found = {row: said for row, text in enumerate(texts) if (said := mistaken(text)) is not None}
-    intake = canonical_many(texts)
-    if not found:
-        return intake
-    rows = range(len(texts)) if intake.rows is None else intake.rows
-    kept = [pair for pair in zip(rows, intake.names, strict=True) if pair[0] not in found]
-    faults = {**intake.faults, **{row: InvalidNameError(said) for row, said in found.items()}}
-    return Intake(
-        [name for _, name in kept], [row for row, _ in kept], dict(sorted(faults.items()))
-    )
 
 
 def _is_address(text: str) -> bool:

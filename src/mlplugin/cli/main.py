@@ -74,12 +74,7 @@ class Commands(click.Group):
         try:
             found = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if error.name is None:
-                raise
-            raise MlpluginError(
-                f"`{cmd_name}` needs the module {error.name}, which is not installed: "
-                f"pip install 'mlplugin[train]' has everything"
-            ) from error
+            raise _lacking(cmd_name, error) from error
         if not isinstance(found, click.Command):
             raise TypeError(f"{entry.place} is no click command")
         return found
@@ -102,12 +97,24 @@ class Commands(click.Group):
         except BrokenPipeError:
             _discard_stdout()
             return 0
+        except ModuleNotFoundError as error:  # commands import what is slow when they begin
+            raise _lacking(ctx.invoked_subcommand, error) from error
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, so that help imports none of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.says) for name, entry in COMMANDS.items()])
+
+
+def _lacking(command: str | None, error: ModuleNotFoundError) -> Exception:
+    """Give the error that tells how to install what a command needs; a bug is left as it is."""
+    if error.name is None:
+        return error
+    return MlpluginError(
+        f"`{command}` needs the module {error.name}, which is not installed: "
+        f"pip install 'mlplugin[train]' has everything"
+    )
 
 
 @click.group(

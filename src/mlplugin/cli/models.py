@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import platformdirs
 
-from mlplugin.cli.extra import missing
-from mlplugin.cli.output import Format, format_option, write_rows
-from mlplugin.cli.which_model import directory_of
-from mlplugin.errors import ModelError, RefusedError, UsageError
-from mlplugin.model import load, shipped
-from mlplugin.service import comparison, promotion
-from mlplugin.service.in_use import newer_shipped
-from mlplugin.service.lineage import NOTHING_TOLD, Entry
-from mlplugin.service.registry import LINK, NAME, Instead, Registry, check_version
+from mlplugin.cli.output import Format, format_option
+from mlplugin.errors import UsageError
 
-COLUMNS = (
-    "version", "in_use", "state", "parent", "who", "data_cutoff", "sha256", "directory", "error",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from mlplugin.service.registry import Registry
+
 EXAMPLES = """\b
 Examples:
   mlplugin models --format jsonl
@@ -60,52 +51,9 @@ def models(
 ) -> None:
     """List the models, each checked, and say which one is in use; promote one, or roll back."""
     if context.invoked_subcommand is None:
-        registry = _registry(context, data)
-        write_rows(_rows(folder, registry), COLUMNS, output_format)
-        note = newer_shipped(registry) if folder is None else None
-        if note:
-            click.echo(note, err=True)
+        from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
 
-
-def _rows(folder: Path | None, registry: Registry) -> Iterator[dict[str, Any]]:
-    """One row a model: of the folder, or of what is shipped and what was promoted."""
-    fault = None
-    try:
-        used = registry.in_use() or shipped()
-    except ModelError as error:
-        fault, used = str(error), registry.link
-    folders = [folder] if folder else [shipped().parent]
-    places = [path.parent for one in folders for path in one.glob("*/config.json")]
-    places = sorted(path for path in places if NAME.fullmatch(path.name))
-    if folder is None:
-        places += registry.directories()
-    if fault is not None:
-        yield {"version": LINK, "in_use": True, "directory": str(registry.link), "error": fault}
-    origins = registry.origins()
-    for place in places:
-        in_use = fault is None and place.resolve() == used.resolve()
-        known = place.name if place.parent == registry.folder else None
-        row = _row(place, in_use=in_use)
-        if folder is None:
-            row["state"] = registry.state_of(known).value
-        origin = origins.get(str(row.get("sha256")))
-        yield row | (NOTHING_TOLD if origin is None else origin.listed())
-
-
-def _row(place: Path, *, in_use: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"version": place.name, "in_use": in_use, "state": None}
-    try:
-        model = load(place)
-        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-        row |= {
-            "version": model.version,
-            "data_cutoff": config.get("data_cutoff"),
-            "sha256": model.sha256,
-            "error": None,
-        }
-    except ModelError as error:
-        row["error"] = str(error)
-    return row | {"directory": str(place)}
+        write_models(_registry(context, data), folder, output_format)
 
 
 @models.command(epilog=PROMOTE_EXAMPLES, short_help="Put a model in use.")
@@ -139,24 +87,9 @@ def promote(
     rate is worse beyond chance, a threat is not found any more, or nothing tells, because both
     were not measured on the same names, the exit status is 1, and nothing is changed.
     """
-    registry = _registry(context, data)
-    directory = directory_of(model, registry)
-    candidate = load(directory)
-    version = check_version(candidate.version)
-    instead = Instead(registry.serving())
-    used = _in_use(registry)
-    refusal = None
-    if used is not None and used.resolve() != directory.resolve():
-        refusal = _compared(used, directory, names, output_format)
-    if refusal and not force:
-        raise RefusedError(f"{version} is not promoted, {refusal}; --force does it all the same")
-    entry = registry.promote(directory, forced=refusal is not None, instead=instead)
-    if refusal:
-        click.echo(f"--force: {version} is promoted although {refusal}", err=True)
-    if entry is None:
-        click.echo(f"{version} is in use already", err=True)
-    else:
-        click.echo(f"{version} is in use in place of {_named(entry.previous)}", err=True)
+    from mlplugin.cli.promoting import put_in_use  # noqa: PLC0415 - slow to import
+
+    put_in_use(_registry(context, data), model, names, output_format, force=force)
 
 
 @models.command(
@@ -170,8 +103,10 @@ def rollback(context: click.Context, *, data: Path | None) -> None:
 
     What runs on the data directory takes it up within seconds.
     """
-    entry: Entry = _registry(context, data).rollback()
-    click.echo(f"{_named(entry.version)} is in use in place of {entry.previous}", err=True)
+    from mlplugin.cli.promoting import named  # noqa: PLC0415 - slow to import
+
+    entry = _registry(context, data).rollback()
+    click.echo(f"{named(entry.version)} is in use in place of {entry.previous}", err=True)
 
 
 @models.command(
@@ -194,74 +129,7 @@ def shadow(context: click.Context, *, version: str | None, off: bool, data: Path
 
 
 def _registry(context: click.Context, data: Path | None) -> Registry:
+    from mlplugin.service.registry import Registry  # noqa: PLC0415 - slow to import
+
     above = context.parent.params.get("data") if context.parent is not None else None
     return Registry(data or above or platformdirs.user_data_path("mlplugin", appauthor=False))
-
-
-def _in_use(registry: Registry) -> Path | None:
-    """Give the directory of the model in use; None, said on stderr, where it cannot be used."""
-    try:
-        used = registry.in_use() or shipped()
-        load(used)
-    except ModelError as fault:
-        click.echo(f"nothing to compare with: {fault}", err=True)
-        return None
-    return used
-
-
-def _compared(used: Path, candidate: Path, names: Path | None, form: Format) -> str | None:
-    """List what was measured of both, and give the reason to refuse the candidate."""
-    model = load(used)
-    how = "" if names else ": `--names DIR` measures both on the same labelled names"
-    seen = None
-    try:
-        before, after = _measured(used, names), _measured(candidate, names)
-        about = _retraining(candidate, needed=names is None)
-    except ModelError as fault:
-        return f"it cannot be compared with {model.version}: {fault}"
-    if about is not None:
-        basis = promotion.basis(about, model)
-        if not isinstance(basis, str):
-            before, seen = before if names else basis, about.get("network")
-        elif names is None:
-            return basis
-    rows = comparison.compare(before, after) if before and after else []
-    if rows:
-        write_rows((row.listed() for row in rows), comparison.COLUMNS, form)
-    if about is not None and before is not None and after is not None:
-        found = [*promotion.reasons(before, after, model.version), *_eroded(candidate, about)]
-    else:
-        found = promotion.trained(before, after, model.version, how)
-    return " and ".join([*found, *promotion.too_many(seen, model.version)]) or None
-
-
-def _retraining(candidate: Path, *, needed: bool) -> dict[str, Any] | None:
-    """Give what a model tells of its retraining. Raises ModelError only where that is needed."""
-    try:
-        return promotion.retraining_of(comparison.metrics_of(candidate, load(candidate).sha256))
-    except ModelError:
-        if needed:
-            raise
-        return None
-
-
-def _eroded(candidate: Path, about: dict[str, Any]) -> list[str]:
-    """Give what its retraining found beside the model that its line began with."""
-    told = comparison.metrics_of(candidate, load(candidate).sha256)
-    return [] if told is None else promotion.erosion(about, told)
-
-
-def _measured(directory: Path, names: Path | None) -> comparison.Metrics | None:
-    """Give what was measured of a model: now, on a folder of names, or before, as it tells."""
-    if names is None:
-        return comparison.metrics_of(directory, load(directory).sha256)
-    try:
-        from mlplugin.training import evaluation  # noqa: PLC0415 - needs the extra
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
-    request = evaluation.Request(directory, names)
-    return evaluation.evaluate(request, lambda line: click.echo(line, err=True))
-
-
-def _named(version: str | None) -> str:
-    return version if version is not None else f"the shipped model {load().version}"

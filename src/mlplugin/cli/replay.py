@@ -10,8 +10,6 @@ from pathlib import Path
 
 import click
 import dns.rcode
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.cli.history import DEFAULT_SERVICE, Client
@@ -144,6 +142,15 @@ def _bar(source: Source) -> Iterator[Callable[[Tally], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and rarely wanted
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("replay"),
         BarColumn(),

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import platformdirs
 from mlplugin.cli.extra import missing
 from mlplugin.cli.history import Client, NobodyError
 from mlplugin.cli.stores import opened
+from mlplugin.cli.wishes import Wishes
 from mlplugin.errors import MlpluginError, ModelError, RefusedError, StoreError, UsageError
 from mlplugin.model import load, shipped
 from mlplugin.service import ancestry, outcome
@@ -30,38 +30,9 @@ from mlplugin.service.vetting import Vetting
 if TYPE_CHECKING:
     from mlplugin.training.progress import Reporter
 
-SEED = 1  # of the service's jobs
 LOOK_SECONDS = 2.0
 SHOWN = 10  # names whose verdict would change
 _SIDES = {None: "", True: ", as decided", False: ", against a decision"}
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the command was given.
-
-    Attributes:
-        data: the data directory, whose model is gone on from and where the candidate goes.
-        names: a folder of labelled names to learn from as well.
-        out: where the candidate goes too.
-        threat: the harm of blocked names of which nothing else says it.
-    """
-
-    service: str
-    data: Path | None
-    store: str | None
-    names: Path | None
-    out: Path | None
-    version: str | None
-    threat: str | None
-    seed: int
-    since: str | None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether what only this process can do is asked for."""
-        given = (self.names, self.out, self.version, self.data, self.store, self.seed != SEED)
-        return any(given)
 
 
 def from_history(wishes: Wishes, reporters: list[Reporter]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.cli.stores import opened
 from mlplugin.errors import ConfigError, UsageError
+from mlplugin.service.password import Password
 
 EXAMPLES = """\b
 Examples:
@@ -102,15 +103,6 @@ def serve(
 
     The token may also be given in MLPLUGIN_SERVICE_TOKEN.
     """
-    from mlplugin.api import create_app  # noqa: PLC0415 - slow to import; --help is not
-    from mlplugin.api.access import Access  # noqa: PLC0415
-    from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
-    from mlplugin.model import load  # noqa: PLC0415
-    from mlplugin.service.password import Password  # noqa: PLC0415
-    from mlplugin.service.registry import Registry  # noqa: PLC0415
-    from mlplugin.service.retention import Bounds  # noqa: PLC0415
-    from mlplugin.service.service import assemble  # noqa: PLC0415
-
     os.umask(PRIVATE)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     listen = parse_endpoint(http, 5000)
@@ -126,6 +118,14 @@ def serve(
             f"password with `mlplugin password{where}`, give a token in --token-file or "
             "MLPLUGIN_SERVICE_TOKEN, or listen on 127.0.0.1 without a proxy"
         )
+    from mlplugin.api import create_app  # noqa: PLC0415 - slow to import
+    from mlplugin.api.access import Access  # noqa: PLC0415
+    from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
+    from mlplugin.model import load  # noqa: PLC0415
+    from mlplugin.service.registry import Registry  # noqa: PLC0415
+    from mlplugin.service.retention import Bounds  # noqa: PLC0415
+    from mlplugin.service.service import assemble  # noqa: PLC0415
+
     bounds = Bounds(retention_days, _most_bytes(max_bytes, store))
     registry = None if model is not None else Registry(place)
     judge = load(registry.in_use() if registry else model)

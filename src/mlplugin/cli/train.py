@@ -15,10 +15,8 @@ from click.core import ParameterSource
 
 from mlplugin.cli.extra import missing
 from mlplugin.cli.history import DEFAULT_SERVICE
-from mlplugin.cli.retrain import SEED, Wishes, conclude, from_history
-from mlplugin.cli.training import Lines, LiveView, cost_lines
+from mlplugin.cli.wishes import SEED, Wishes
 from mlplugin.errors import UsageError
-from mlplugin.service.registry import check_version
 from mlplugin.verdict import Threat
 
 if TYPE_CHECKING:
@@ -193,10 +191,12 @@ def train(
     """
     _one_way(history=history)
     if history:
+        from mlplugin.cli import retrain  # noqa: PLC0415 - slow to import
+
         wishes = Wishes(service, data_dir, store, data, out, version, threat, seed, since)
         with _reporters(progress) as reporters:
-            report = from_history(wishes, reporters)
-        conclude(report)
+            report = retrain.from_history(wishes, reporters)
+        retrain.conclude(report)
         return
     if data is None or out is None:
         raise UsageError(
@@ -208,6 +208,9 @@ def train(
         from mlplugin.training.run import Order  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing(error) from error
+    from mlplugin.cli.training import cost_lines  # noqa: PLC0415 - slow to import
+    from mlplugin.service.registry import check_version  # noqa: PLC0415
+
     recipe = Recipe(seed=seed)
     if passes is not None:
         recipe = recipe.with_passes(passes)
@@ -238,6 +241,7 @@ def _one_way(*, history: bool) -> None:
 @contextmanager
 def _reporters(progress: Path | None) -> Iterator[list[Reporter]]:
     """Who watches: people on stderr, and a program if it is asked for."""
+    from mlplugin.cli.training import Lines, LiveView  # noqa: PLC0415 - slow to import
     from mlplugin.training.progress import JsonLines  # noqa: PLC0415
 
     people: Reporter = LiveView() if sys.stderr.isatty() else Lines()

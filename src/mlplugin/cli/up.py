@@ -8,21 +8,22 @@ import secrets
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import platformdirs
 
 from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import Endpoint, parse_endpoint
-from mlplugin.bundled.system import System, Wishes, assemble, held
 from mlplugin.cli.coredns import coredns_binary
 from mlplugin.cli.history import DEFAULT_SERVICE
 from mlplugin.cli.serve import PRIVATE, proxy_address, read_token, token_option
 from mlplugin.cli.stores import require_place
 from mlplugin.errors import UsageError
-from mlplugin.service.in_use import newer_shipped
 from mlplugin.service.password import Password
-from mlplugin.service.registry import Registry
+
+if TYPE_CHECKING:
+    from mlplugin.bundled.system import System, Wishes
 
 START_SECONDS = 90.0
 
@@ -114,6 +115,8 @@ def up(
     listen = parse_endpoint(http, 5000)
     proxy = None if trusted_proxy is None else proxy_address(trusted_proxy)
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
+    from mlplugin.bundled.system import Wishes  # noqa: PLC0415 - slow to import
+
     wishes = Wishes(
         dns=parse_endpoint(dns, 1053),
         http=listen,
@@ -139,6 +142,8 @@ def _own_token(http: Endpoint, data: Path, proxy: str | None) -> str | None:
 
 def _run(wishes: Wishes, *, full: bool) -> int:
     """Run until a signal comes; the exit status is 130 after Ctrl-C, else 0."""
+    from mlplugin.bundled.system import assemble, held  # noqa: PLC0415 - slow to import
+
     binary = coredns_binary(full=full)
     os.umask(PRIVATE)
     printer = Printer(sys.stderr)
@@ -187,8 +192,15 @@ def _introduce(system: System, wishes: Wishes) -> None:
         click.echo(f"Try        dig @{dns.host} -p {dns.port} example.org")
         click.echo(f"       or  echo example.org | mlplugin replay - --dns {dns}{service}")
     click.echo(f"Look up    mlplugin queries{service} --limit 5")
-    note = newer_shipped(Registry(wishes.data)) if wishes.model is None else None
-    if note:
+    if note := _newer(wishes):
         click.echo(f"Model      {note}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
+
+
+def _newer(wishes: Wishes) -> str | None:
+    """Say that a newer model came with this program than the promoted one, if that is so."""
+    from mlplugin.service.in_use import newer_shipped  # noqa: PLC0415 - slow to import
+    from mlplugin.service.registry import Registry  # noqa: PLC0415
+
+    return newer_shipped(Registry(wishes.data)) if wishes.model is None else None

@@ -7,7 +7,7 @@ import sys
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +15,14 @@ from mlplugin.cli.history import DEFAULT_SERVICE, Client, NotThereError
 from mlplugin.cli.listing import STDIN, chunks, list_option
 from mlplugin.cli.lookalikes import mistaken
 from mlplugin.errors import InvalidNameError, MlpluginError, UsageError
-from mlplugin.model import Model, load
 from mlplugin.qname import canonical, escaped
 from mlplugin.service.overrides import BENIGN, STATUSES, SUBDOMAINS
 from mlplugin.service.times import parse_span, rfc3339
 from mlplugin.store.port import UNVETTED
 from mlplugin.verdict import SOURCES, Source
+
+if TYPE_CHECKING:
+    from mlplugin.model import Model
 
 # A few names of a kind show what kind it is.
 SHOWN = 3
@@ -90,6 +92,8 @@ def vet(
         query = {"client": client} if client else None
         _take_back(Client(service), qnames, query, f"{status}{whose}")
         return
+    from mlplugin.model import load  # noqa: PLC0415 - slow to import
+
     model = load()
     if scope == SUBDOMAINS and not wide:
         _ask_twice(model, qnames, status)
