@@ -408,7 +408,7 @@ def test_vet_tells_of_popular_names(
         assert main(["vet", *names, "blocked", "--service", url]) == 0
         told = capsys.readouterr().err
         assert said in told if said else not told
-        assert ("mlplugin vet NAME unvetted" in told) == ("more" in said)
+        assert (f"`mlplugin vet NAME unvetted --service {url}`" in told) == ("more" in said)
         assert main(["vet", *names, "unvetted", "--service", url]) == 0
         assert main(["vet", *names, "benign", "--service", url]) == 0
         assert capsys.readouterr().err == ""

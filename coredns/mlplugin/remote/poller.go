@@ -112,7 +112,7 @@ func (p *PolicyPoller) poll() time.Duration {
 	if err == nil {
 		policySeconds.SetToCurrentTime()
 		if p.last != "" {
-			log.Infof("the policy of the service at %s is in force again", p.client.name)
+			log.Infof("the policy of the service at %s is updated again", p.client.name)
 		}
 		p.last = ""
 	} else if text := err.Error(); text != p.last {

@@ -104,7 +104,7 @@ def vet(
     until = f" until {expires}" if expires else ""
     _decide(Client(service), qnames, body, f"{status}{whose}{until}")
     if status != BENIGN and client is None:
-        _tell_popular(model, qnames)
+        _tell_popular(model, qnames, "" if service == DEFAULT_SERVICE else f" --service {service}")
 
 
 def _wanted(names: Sequence[str], source: str | None) -> list[str]:
@@ -198,8 +198,11 @@ def _ask_twice(model: Model, qnames: Sequence[str], status: str) -> None:
         click.confirm(f"{told}. Is that meant?", abort=True)
 
 
-def _tell_popular(model: Model, qnames: Sequence[str]) -> None:
-    """Tell which names the model holds for popular: a wrong block of one is soon felt."""
+def _tell_popular(model: Model, qnames: Sequence[str], where: str) -> None:
+    """Tell which names the model holds for popular: a wrong block of one is soon felt.
+
+    `where` is the option that names the service.
+    """
     reputed = model.judge_many(qnames).source == SOURCES.index(Source.REPUTATION)
     popular = [qname for qname, known in zip(qnames, reputed.tolist(), strict=True) if known]
     if not popular:
@@ -209,6 +212,6 @@ def _tell_popular(model: Model, qnames: Sequence[str]) -> None:
     have, which = ("has", popular[0]) if len(popular) == 1 else ("have", "NAME")
     click.echo(
         f"mlplugin: {some} {have} been popular for years, and people here may need that; "
-        f"`mlplugin vet {which} unvetted` ends the decision",
+        f"`mlplugin vet {which} unvetted{where}` ends the decision",
         err=True,
     )
