@@ -14,6 +14,7 @@ import pytest
 from mlplugin import __version__
 from mlplugin.feeds.fault import FeedError
 from mlplugin.feeds.http import Limits, Request, Stamp, download
+from tests.e2e.system import until
 from tests.feeds.conftest import QUICK, Answer, Site
 
 BODY = b"example.org\n" * 100
@@ -97,9 +98,10 @@ def test_faults(answer: Answer, says: str, site: Site, tmp_path: Path) -> None:
 
 def test_a_dead_server(site: Site, tmp_path: Path) -> None:
     url = site.serve("/list", Answer(silent=True))
-    limits = replace(QUICK, timeout=0.05)
-    assert refused(url, tmp_path, limits) == "no answer within 0.05 s"
-    assert len(site.asked) == 2
+    limits = replace(QUICK, timeout=0.5)
+    assert refused(url, tmp_path, limits) == "no answer within 0.5 s"
+    # A busy machine may have the server read what was asked after nobody waits for it any more.
+    until("both tries are heard of", lambda: len(site.asked) == 2)
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
