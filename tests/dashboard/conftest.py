@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlplugin.api import create_app
 from mlplugin.api.access import Access
 from mlplugin.api.server import Server
+from mlplugin.dashboard import first
 from mlplugin.model import load
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
@@ -29,6 +30,13 @@ TINY = Path(__file__).resolve().parents[2] / "testdata" / "model-tiny"
 WIDE = {"width": 1440, "height": 900}
 PATIENCE = 60_000  # milliseconds; a crowded machine takes long
 PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=PATIENCE)  # by itself it waits for 5 s, whatever the page waits for
+
+
+@pytest.fixture(autouse=True)
+def pages_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pages written whole however long that takes; tests of the other case say so."""
+    monkeypatch.setattr(first, "PATIENCE_SECONDS", PATIENCE / 1000)
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ def settled(page: Page) -> None:
     The page's policy forbids evaluating, which is what a browser's own waiting does.
     """
     page.wait_for_selector("main h1, main .fault, form[action='/sign-in']")
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE / 1000
     while not page.evaluate(SETTLED):
         assert time.monotonic() < end, "the page does not settle"
         page.wait_for_timeout(20)
