@@ -76,15 +76,19 @@ def test_order_is_kept() -> None:
 
 
 def test_rate_is_kept() -> None:
+    """It is never exceeded; a busy machine may hold any one run up, but not every one."""
     with Upstream(Script()) as upstream:
-        tally = Sender(("127.0.0.1", upstream.port), rate=1000).run(numbered(500), silent)
-    assert tally.seconds == pytest.approx(0.5, abs=0.15)
+        server = ("127.0.0.1", upstream.port)
+        took = [Sender(server, rate=1000).run(numbered(500), silent).seconds for _ in range(5)]
+    assert min(took) == pytest.approx(0.5, abs=0.15)
+    assert min(took) >= 0.499, "the last is due then"
 
 
 def test_silence_is_asked_again_and_counted() -> None:
     script = Script(names={"n3.example.org": Reply(silent=True)})
     with Upstream(script) as upstream:
-        sender = Sender(("127.0.0.1", upstream.port), timeout=0.1, retries=2)
+        # long enough for those that are answered, also where a busy machine takes its time
+        sender = Sender(("127.0.0.1", upstream.port), timeout=1.0, retries=2)
         tally = sender.run(numbered(10), silent)
         assert upstream.queries == 12
     assert (tally.sent, tally.answered, tally.timeouts, tally.resent) == (10, 9, 1, 2)
