@@ -102,3 +102,14 @@ def test_a_server_that_was_fetched_under_a_closed_mask_can_be_run(
         server.close()
     assert len(folders) == 5
     assert closed == []
+
+
+def test_a_server_has_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens on the first one yet when the second is looked for."""
+    first = search_servers.steady_port()
+    offered = iter([first, first])
+    chosen = search_servers.random.randrange
+    monkeypatch.setattr(
+        search_servers.random, "randrange", lambda *ends: next(offered, None) or chosen(*ends)
+    )
+    assert search_servers.steady_port() != first

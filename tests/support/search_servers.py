@@ -135,14 +135,23 @@ def _fetch(name: str, place: Path) -> None:
         unpacked.rename(place)
 
 
+_given: list[int] = []
+
+
 def steady_port() -> int:
-    """A free port that no client is given while a server is away, to be there when it is back."""
+    """A free port that no client is given while a server is away, to be there when it is back.
+
+    Nobody listens on it yet: what was given is not given again.
+    """
     clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     high = max(2048, clients)
     while True:
         port = random.randrange(max(1024, high - 20_000), high)
+        if port in _given:
+            continue
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
+            _given.append(port)
             return port
 
 
