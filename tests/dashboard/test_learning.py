@@ -32,8 +32,9 @@ WHILE = 480_000  # milliseconds: of a whole job, where much else runs
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Site]:
+def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A service on a registry, with decisions and traffic; its jobs are small ones."""
+    monkeypatch.setattr(module, "WORKER", "tests.support.eager_worker")
     registry = Registry(tmp_path / "data")
     registry.promote(variant(tmp_path, "1.0", measured(0.001, 0.5)))
     store = open_store(None, tmp_path / "data")
