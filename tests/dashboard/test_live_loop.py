@@ -44,6 +44,14 @@ COREFILE = """
     }}
 }}
 """
+# `mlplugin`, whose jobs do not give way to whatever else runs on the machine.
+EAGER = """
+import sys
+from mlplugin.cli.main import main
+from mlplugin.service import jobs
+jobs.WORKER = "tests.support.eager_worker"
+sys.exit(main())
+"""
 VETTED, UNSEEN = 300, 100
 INFO = "coredns_mlplugin_shadow_info"
 WITHIN = 30.0
@@ -58,6 +66,8 @@ class System:
         registry = Registry(self.data)
         registry.folder.mkdir(parents=True)
         self.service = Service(self.data, folder / "service.log")
+        assert self.service.command[1:3] == ["-m", "mlplugin"]
+        self.service.command[1:3] = ["-c", EAGER]
         self.service.start()
         port, metrics = free_port(), free_port()
         text = COREFILE.format(
