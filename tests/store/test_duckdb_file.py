@@ -280,7 +280,7 @@ def test_reopened_after_duckdb_gave_up(tmp_path: Path, monkeypatch: pytest.Monke
     def fatal(*_: object) -> None:
         raise duckdb.FatalException("FATAL Error: database has been invalidated")
 
-    monkeypatch.setattr("mlplugin.store.duckdb_store._insert", fatal)
+    monkeypatch.setattr("mlplugin.store.duckdb_append.Appending.insert", fatal)
     root = store._file._root
     with pytest.raises(StoreUnavailableError):
         store.append("one", table(event(n) for n in range(200)))

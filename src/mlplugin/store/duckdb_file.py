@@ -13,6 +13,7 @@ import duckdb
 
 from mlplugin.errors import StoreError
 from mlplugin.store import schema
+from mlplugin.store.duckdb_append import Appending
 from mlplugin.store.port import StoreUnavailableError
 
 # DuckDB writes what the log holds into the file when the log is this large. A larger one is
@@ -59,6 +60,7 @@ class DuckDBFile:
         self._reopening = False
         self._quiet: int | None = None  # the thread that has the file without other readers
         self._writing = threading.Lock()
+        self._appending: Appending | None = None
         self._root: duckdb.DuckDBPyConnection | None = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -114,16 +116,41 @@ class DuckDBFile:
         with self._writing:
             self._require_space()
             connection = self._connection()
-            try:
-                connection.begin()
+            with self._transaction(connection):
                 yield connection
-                connection.commit()
-            except duckdb.Error as fault:
-                self._undo(connection, fatal=isinstance(fault, duckdb.FatalException))
-                raise _working_fault(self.path, fault) from None
-            except BaseException:
-                self._undo(connection, fatal=False)
-                raise
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[Appending]:
+        """The same with the connection for batches; who has one of the two waits for the other."""
+        with self._writing:
+            self._require_space()
+            root = self._connection()
+            if self._appending is None:
+                self._appending = self._made_ready(root)
+            appending = self._appending
+            with self._transaction(appending.connection):
+                yield appending
+
+    def _made_ready(self, root: duckdb.DuckDBPyConnection) -> Appending:
+        try:
+            return Appending(root.cursor())
+        except duckdb.Error as fault:
+            if isinstance(fault, duckdb.FatalException):
+                self._reopen()
+            raise _working_fault(self.path, fault) from None
+
+    @contextlib.contextmanager
+    def _transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        try:
+            connection.begin()
+            yield
+            connection.commit()
+        except duckdb.Error as fault:
+            self._undo(connection, fatal=isinstance(fault, duckdb.FatalException))
+            raise _working_fault(self.path, fault) from None
+        except BaseException:
+            self._undo(connection, fatal=False)
+            raise
 
     def _may_read(self) -> bool:
         return not self._reopening and self._quiet in (None, threading.get_ident())
@@ -201,10 +228,7 @@ class DuckDBFile:
             for reader in self._readers:
                 reader.interrupt()
             self._state.wait_for(lambda: not self._readers, timeout=10)
-            if self._root is not None:
-                with contextlib.suppress(duckdb.Error):
-                    self._root.close()
-                self._root = None
+            self._close()
             try:
                 self._root = self._open()
             except StoreError as fault:
@@ -212,6 +236,16 @@ class DuckDBFile:
             finally:
                 self._reopening = False
                 self._state.notify_all()
+
+    def _close(self) -> None:
+        """Close what writes; DuckDB keeps the file as long as one connection is there."""
+        if self._appending is not None:
+            self._appending.close()
+            self._appending = None
+        if self._root is not None:
+            with contextlib.suppress(duckdb.Error):
+                self._root.close()
+            self._root = None
 
     def _require_space(self) -> None:
         """Refuse before the disk is full, where DuckDB would only find out half way."""
@@ -231,10 +265,7 @@ class DuckDBFile:
             for reader in self._readers:
                 reader.interrupt()
             self._state.wait_for(lambda: not self._readers, timeout=10)
-            if self._root is not None:
-                with contextlib.suppress(duckdb.Error):
-                    self._root.close()
-                self._root = None
+            self._close()
 
 
 def _make_directory(directory: Path) -> None:

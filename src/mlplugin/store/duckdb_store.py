@@ -57,16 +57,6 @@ EXPORT_ROWS = 50_000
 # doubles each time that there was always one.
 PATIENCE, MOST_PATIENCE = 0.25, 8.0
 
-INSERT = """
-    INSERT INTO events
-    SELECT make_timestamp(time), ?, sequence, client, transport, qname,
-        length(registered_domain), qtype, rcode, nullif(answers, ''), duration, verdict, threat,
-        coalesce(score, 0), source, model, coalesce(action, 'observe'), reason,
-        shadow_verdict, CASE WHEN shadow_verdict IS NOT NULL THEN coalesce(shadow_score, 0) END,
-        shadow_model
-    FROM batch
-"""
-
 
 class DuckDBStore:
     """The port's methods on a DuckDB file, `history.duckdb` in the data directory.
@@ -106,11 +96,12 @@ class DuckDBStore:
                 new = events
             number = self._sensors.get(sensor)
             try:
-                with self._file.writing() as connection:
+                with self._file.appending() as appending:
+                    connection = appending.connection
                     if number is None:
                         number = _add_sensor(connection, sensor, len(self._sensors))
                     if growth is not None:
-                        _insert(connection, number, new)
+                        appending.insert(number, new)
                         self._upkeep.added(connection, new["time"].to_numpy())
                         duckdb_sensors.keep_growth(connection, number, stored, growth)
                     if counters is not None:
@@ -382,11 +373,3 @@ class DuckDBStore:
 def _add_sensor(connection: duckdb.DuckDBPyConnection, name: str, number: int) -> int:
     connection.execute("INSERT INTO sensors VALUES (?, ?)", [number, name])
     return number
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, sensor: int, events: pa.Table) -> None:
-    connection.register("batch", events)
-    try:
-        connection.execute(INSERT, [sensor])
-    finally:
-        connection.unregister("batch")
