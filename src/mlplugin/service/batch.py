@@ -1,8 +1,7 @@
 """A batch of events as it comes from a sensor: from bytes to columns that may be stored.
 
-DuckDB's JSON reader makes the columns: no loop over events, and a broken line is an error
-that can be answered. Checks look at whole columns, and at single values only where
-one of them is out of the ordinary.
+`parse` makes the columns, and a broken line is an error that can be answered. Checks look at
+whole columns, and at single values only where one of them is out of the ordinary.
 """
 
 from __future__ import annotations
@@ -10,14 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import ipaddress
-import os
 import re
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +21,7 @@ from numpy.typing import NDArray
 
 from mlplugin.errors import InvalidNameError, MlpluginError
 from mlplugin.qname import canonical
+from mlplugin.service.parse import UnreadableError, parsed
 from mlplugin.store.columns import EVENTS
 from mlplugin.store.port import ACTIONS, TRANSPORTS
 from mlplugin.verdict import LEVELS, SOURCES, THREATS
@@ -51,32 +48,6 @@ CHOICES = {
 MNEMONIC = re.compile(r"[A-Za-z0-9-]{1,32}")
 MODEL = re.compile(rf"[!-~]{{1,{LONGEST_MODEL}}}")
 ZONE = re.compile(rf"[!-~]{{1,{LONGEST_ZONE}}}")
-
-_TYPES = {pa.int64(): "BIGINT", pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}
-_COLUMNS = ", ".join(
-    f"{field.name}: '{'VARCHAR[]' if field.name == 'answers' else _TYPES[field.type]}'"
-    for field in EVENTS
-)
-_SELECTED = ", ".join(
-    "array_to_string(answers, ' ') AS answers" if name == "answers" else name
-    for name in EVENTS.names
-)
-# What is cheaper to say here than on columns: how many answers, and a domain that is not the
-# name's end.
-_READ = f"""
-    SELECT {_SELECTED}, len(answers) AS answer_count,
-        NOT (registered_domain = qname OR suffix(qname, '.' || registered_domain)) AS misfit
-    FROM read_json('%s', format = 'newline_delimited', columns = {{{_COLUMNS}}},
-        compression = 'uncompressed', maximum_object_size = 1048576)
-"""  # noqa: S608 - only our own text
-
-_ENGINE = duckdb.connect(
-    config={
-        "threads": "1",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-)
 
 
 @dataclass
@@ -137,34 +108,11 @@ def read(body: bytes) -> pa.Table:
     if not body.strip():
         return EVENTS.empty_table()
     try:
-        table = _parsed(body)
-    except duckdb.Error:
+        table = parsed(body)
+    except UnreadableError:
         raise _unreadable(body) from None
     _check(_Columns(table, body))
     return table.select(EVENTS.names)
-
-
-def _parsed(body: bytes) -> pa.Table:
-    with _as_file(body) as path, _ENGINE.cursor() as engine:
-        return engine.sql(_READ % path).to_arrow_table()
-
-
-@contextlib.contextmanager
-def _as_file(body: bytes) -> Iterator[str]:
-    """The body under a path: in memory where the system can, else in a temporary file."""
-    if hasattr(os, "memfd_create"):
-        number = os.memfd_create("batch")
-        try:
-            with open(number, "wb", closefd=False) as file:
-                file.write(body)
-            yield f"/proc/self/fd/{number}"
-        finally:
-            os.close(number)
-    else:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(body)
-            file.flush()
-            yield file.name
 
 
 def _unreadable(body: bytes) -> BatchError:
@@ -177,8 +125,8 @@ def _unreadable(body: bytes) -> BatchError:
     while True:
         half = rows[: (len(rows) + 1) // 2]
         try:
-            _parsed(b"\n".join(line for _, line in half))
-        except duckdb.Error as fault:
+            parsed(b"\n".join(line for _, line in half))
+        except UnreadableError as fault:
             text = str(fault)
             if len(rows) == 1:
                 break
