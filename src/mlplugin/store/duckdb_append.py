@@ -2,12 +2,14 @@
 
 What a batch costs before it has any event is mostly DuckDB's reading and planning of the same few
 statements again. So this connection leaves out the optimizer, which finds nothing in them, reads
-the longest statement once, and has one table that always gives the batch of the moment.
+each of them once, and has one table that always gives the batch of the moment.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -51,7 +53,15 @@ class Appending:
         connection.execute("PRAGMA disable_optimizer")
         self._batch = _Batch()
         connection.register("batch", self._batch)
-        (self._insert,) = connection.extract_statements(INSERT)
+        self._read: dict[str, duckdb.Statement] = {}
+
+    def execute(self, text: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        """Run a statement; there are few different ones, so that each stays read."""
+        statement = self._read.get(text)
+        if statement is None:
+            (statement,) = self.connection.extract_statements(text)
+            self._read[text] = statement
+        return self.connection.execute(statement, parameters)
 
     def insert(self, sensor: int, events: pa.Table) -> None:
         """Insert events (`EVENTS`), at least one; within a transaction of the connection."""
@@ -60,7 +70,7 @@ class Appending:
             events = events.select(EVENTS.names).cast(EVENTS)
         self._batch.events = events
         try:
-            done = self.connection.execute(self._insert, [sensor]).fetchone()
+            done = self.execute(INSERT, [sensor]).fetchone()
         finally:
             self._batch.events = EVENTS.empty_table()
         if done != (events.num_rows,):

@@ -6,6 +6,7 @@ import json
 
 import duckdb
 
+from mlplugin.store.duckdb_append import Appending
 from mlplugin.store.port import Counters, Sensor
 from mlplugin.store.sequences import Growth, Intervals
 
@@ -40,40 +41,39 @@ def runs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Counters]]:
     ]
 
 
-def keep_growth(
-    connection: duckdb.DuckDBPyConnection, sensor: int, stored: Intervals, growth: Growth
-) -> None:
+def keep_growth(appending: Appending, sensor: int, stored: Intervals, growth: Growth) -> None:
     """Put the intervals in place of those that they cover; mostly one grows at its end."""
     first, last = growth.first.tolist(), growth.last.tolist()
     if growth.high - growth.low == 1 and len(first) == 1 and first[0] == stored.first[growth.low]:
-        connection.execute(
+        appending.execute(
             "UPDATE sequences SET last = ? WHERE sensor = ? AND first = ?",
             [last[0], sensor, first[0]],
         )
         return
     if growth.high > growth.low:
-        connection.execute(
+        appending.execute(
             "DELETE FROM sequences WHERE sensor = ? AND first BETWEEN ? AND ?",
             [sensor, int(stored.first[growth.low]), int(stored.first[growth.high - 1])],
         )
-    connection.execute(
+    appending.execute(
         "INSERT INTO sequences SELECT ?, unnest(?::BIGINT[]), unnest(?::BIGINT[])",
         [sensor, first, last],
     )
 
 
-def keep_counters(connection: duckdb.DuckDBPyConnection, sensor: int, counters: Counters) -> None:
+def keep_counters(appending: Appending, sensor: int, counters: Counters) -> None:
     """Keep the newest of a run: the one with the most served."""
     run = [sensor, counters.started]
-    found = connection.execute(
-        "SELECT served FROM counters WHERE sensor = ? AND started = ?", run
-    ).fetchone()
     dropped = json.dumps(dict(counters.dropped))
-    if found is None:
-        connection.execute("INSERT INTO counters VALUES (?, ?, ?, ?)",
-                           [*run, counters.served, dropped])  # fmt: skip
-    elif counters.served >= found[0]:
-        connection.execute(
-            "UPDATE counters SET served = ?, dropped = ? WHERE sensor = ? AND started = ?",
-            [counters.served, dropped, *run],
+    # Mostly they are newer than those that are there, which then need not be read.
+    done = appending.execute(
+        "UPDATE counters SET served = ?, dropped = ? "
+        "WHERE sensor = ? AND started = ? AND served <= ?",
+        [counters.served, dropped, *run, counters.served],
+    ).fetchone()
+    if done == (0,):
+        appending.execute(
+            "INSERT INTO counters SELECT $1, $2, $3, $4 WHERE NOT EXISTS "
+            "(FROM counters WHERE sensor = $1 AND started = $2)",
+            [*run, counters.served, dropped],
         )

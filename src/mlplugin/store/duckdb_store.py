@@ -103,9 +103,9 @@ class DuckDBStore:
                     if growth is not None:
                         appending.insert(number, new)
                         self._upkeep.added(connection, new["time"].to_numpy())
-                        duckdb_sensors.keep_growth(connection, number, stored, growth)
+                        duckdb_sensors.keep_growth(appending, number, stored, growth)
                     if counters is not None:
-                        duckdb_sensors.keep_counters(connection, number, counters)
+                        duckdb_sensors.keep_counters(appending, number, counters)
             except BaseException:
                 self._stored.pop(sensor, None)  # whatever came of it, the file knows
                 raise
