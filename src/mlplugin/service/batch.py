@@ -160,6 +160,10 @@ class _Columns:
         column = self.table[name]
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
+    def empty(self, name: str) -> bool:
+        """Whether a column has no value at all."""
+        return bool(self.table[name].null_count == self.table.num_rows)
+
     def fail(self, row: int, text: str) -> BatchError:
         """The error for a row."""
         return BatchError(422, text, _line(self._body, row))
@@ -193,9 +197,9 @@ def _check(columns: _Columns) -> None:
 
 
 def _check_range(columns: _Columns, name: str, least: int, most: int) -> None:
-    column = columns[name]
-    if column.null_count == len(column):
+    if columns.empty(name):
         return
+    column = columns[name]
     inside = pc.and_(pc.greater_equal(column, least), pc.less_equal(column, most))
     if not pc.all(inside).as_py():
         row = columns.first(pc.invert(inside))
@@ -213,6 +217,8 @@ def _check_values(columns: _Columns, name: str, good: Callable[[str], object]) -
 
 def _check_shadow(columns: _Columns) -> None:
     """Check that a candidate's opinion is whole: stores keep half of one each in its own way."""
+    if all(columns.empty(f"shadow_{name}") for name in ("verdict", "model", "score")):
+        return
     verdict, model = (pc.is_valid(columns[f"shadow_{name}"]) for name in ("verdict", "model"))
     score = pc.is_valid(columns["shadow_score"])
     torn = pc.or_(pc.xor(verdict, model), pc.and_not(score, verdict))
@@ -234,10 +240,8 @@ def _is_address(text: str) -> bool:
 
 
 # The octets of everyday names; a name with any other is looked at by itself.
-_PLAIN = np.zeros(256, np.bool_)
-_PLAIN[[ord(char) for char in "abcdefghijklmnopqrstuvwxyz0123456789-_."]] = True
-_PRINTABLE = np.zeros(256, np.bool_)
-_PRINTABLE[0x20:0x7F] = True
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _DOT = ord(".")
 
 
@@ -250,19 +254,28 @@ def _octets(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     return at - at[0], data[at[0] : at[-1]]
 
 
+def _others(octets: NDArray[np.uint8], known: bytes) -> NDArray[np.bool_]:
+    """Which octets are none of the known ones."""
+    table = np.ones(256, np.bool_)
+    table[list(known)] = False
+    return table[octets]
+
+
 def _check_names(columns: _Columns) -> None:
     column = columns["qname"]
     bounds, octets = _octets(column)
-    dots = octets == _DOT
-    odd = ~_PLAIN[octets]
-    odd[1:] |= dots[1:] & dots[:-1]
     lengths = np.diff(bounds)
-    begins, ends = bounds[:-1][lengths > 0], bounds[1:][lengths > 0] - 1
-    odd[begins] |= dots[begins]
-    odd[ends] |= dots[ends]
-    suspects = np.searchsorted(bounds, np.flatnonzero(odd), side="right") - 1
-    suspects = np.concatenate((suspects, np.flatnonzero((lengths == 0) | (lengths > 253))))
-    for row in np.unique(suspects).tolist():
+    suspects = (lengths == 0) | (lengths > 253)
+    full = np.flatnonzero(lengths)
+    dots = octets == _DOT
+    suspects[full] |= dots[bounds[full]] | dots[bounds[full + 1] - 1]
+    doubled = dots[1:] & dots[:-1]
+    # Of all names together it is told at once whether any is odd, and mostly none is.
+    if doubled.any() or octets.tobytes().translate(None, _PLAIN):
+        odd = _others(octets, _PLAIN)
+        odd[1:] |= doubled
+        suspects[np.searchsorted(bounds, np.flatnonzero(odd), side="right") - 1] = True
+    for row in np.flatnonzero(suspects).tolist():
         _check_name(columns, row, column[row].as_py())
     misfit = columns["misfit"]
     if pc.any(misfit).as_py():
@@ -281,8 +294,8 @@ def _check_name(columns: _Columns, row: int, name: str) -> None:
 def _check_text(columns: _Columns, name: str, longest: int) -> None:
     """Check a column of printable ASCII."""
     bounds, octets = _octets(columns[name])
-    bad = np.flatnonzero(~_PRINTABLE[octets])
-    if len(bad):
+    if octets.tobytes().translate(None, _PRINTABLE):
+        bad = np.flatnonzero(_others(octets, _PRINTABLE))
         row = int(np.searchsorted(bounds, bad[0], side="right") - 1)
         raise columns.fail(row, f"{name} has other than printable ASCII characters")
     long = np.flatnonzero(np.diff(bounds) > longest)
