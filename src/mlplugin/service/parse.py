@@ -40,6 +40,8 @@ _ENGINE = duckdb.connect(
         "threads": "1",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # Under one path there is another body each time.
+        "enable_external_file_cache": "false",
     }
 )
 

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from mlplugin.errors import StoreError
-from mlplugin.store.port import EVENTS
+from mlplugin.store.columns import EVENTS
 
 # A positional join gives its rows in one row after the other, whoever reads. DuckDB would
 # otherwise have each of its threads collect rows of its own and copy them together at the end,
