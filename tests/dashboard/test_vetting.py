@@ -16,6 +16,7 @@ from tests.dashboard import history
 from tests.dashboard.conftest import Open, Site, running, settled
 from tests.dashboard.test_first_view import held_back, let_go
 from tests.dashboard.test_pages import barriers
+from tests.e2e.system import until
 from tests.support.events import ndjson
 
 
@@ -44,6 +45,12 @@ def said(page: Page, text: str) -> None:
     settled(page)
 
 
+def shows(page: Page, queue: list[str], at: str = "") -> None:
+    """Wait until the queue is this, and one row current; what is said may be drawn before it."""
+    until(f"the queue is {queue}", lambda: names(page) == queue)
+    until(f"{at} is current", lambda: not at or current(page) == at)
+
+
 def test_keys(own: Site, open_page: Open) -> None:
     page = open_page(own, "/vetting")
     queue = names(page)
@@ -54,8 +61,8 @@ def test_keys(own: Site, open_page: Open) -> None:
     assert current(page) == queue[1]
     page.keyboard.press("b")
     said(page, "Benign")
-    assert names(page) == [queue[0], *queue[2:]]
-    assert current(page) == queue[2], "the next one is in the place of the one that went"
+    # the next one is in the place of the one that went
+    shows(page, [queue[0], *queue[2:]], at=queue[2])
     page.keyboard.press("h")
     said(page, "Honeypot")
     found = {one.name: one.status for one in own.service.vetting.all()}
@@ -67,7 +74,7 @@ def test_keys(own: Site, open_page: Open) -> None:
     page.keyboard.press("u")
     said(page, "nothing to undo")
     assert own.service.vetting.all() == []
-    assert names(page) == queue
+    shows(page, queue)
 
 
 AT = "document.activeElement.closest('tr')?.dataset.name || document.activeElement.tagName"
@@ -94,8 +101,8 @@ def test_the_keyboard_has_a_place_when_the_queue_is_empty(own: Site, open_page: 
     page.keyboard.press("j")
     page.keyboard.press("b")
     said(page, "Benign")
-    assert names(page) == []
-    assert page.evaluate("document.activeElement.id") == "main"
+    shows(page, [])
+    expect(page.locator("#main")).to_be_focused()
 
 
 def test_pressed_twice_is_decided_and_undone_once(
@@ -130,7 +137,7 @@ def test_several_at_once(own: Site, open_page: Open) -> None:
     page.keyboard.press("x")
     said(page, "2 names: Blocked")
     assert sorted(one.name for one in own.service.vetting.all()) == sorted(queue[:2])
-    assert page.locator("#chosen-count").inner_text() == ""
+    expect(page.locator("#chosen-count")).to_have_text("")
     page.keyboard.press("u")
     said(page, "Undone: 2 names")
     assert own.service.vetting.all() == []
@@ -246,7 +253,7 @@ def test_what_is_decided_is_taken_back_in_its_list(own: Site, open_page: Open) -
     said(page, f"{queue[0]}: no longer blocked for everybody")
     assert [one.name for one in own.service.vetting.all()] == [queue[1]]
     assert names(page)[0] == queue[0], "it waits again"
-    assert "unvetted" in page.locator("#queue-record").inner_text()
+    expect(page.locator("#queue-record")).to_contain_text("unvetted")
     page.keyboard.press("u")
     said(page, f"Undone: {queue[0]}")
     assert len(own.service.vetting.all()) == 2
