@@ -363,6 +363,23 @@ def test_a_decision_for_one_client_leaves_a_name_in_the_queue(tmp_path: Path) ->
         assert names()[0] == second
 
 
+def test_what_is_taken_back_waits_again_at_once(tmp_path: Path) -> None:
+    """Also where the queue was counted while it was decided on, and is kept for a while."""
+    with running(tmp_path) as site:
+        site.service.ingest.take(history.SENSOR, ndjson(history.events()))
+
+        def names(shared: Shared) -> list[str]:
+            found = vetting.waiting({"since": links.ALL}, site.service, shared)
+            return [row["name"] for row in found]
+
+        queue = names(Shared())
+        site.service.vetting.decide(queue[0], "benign", who="ann")
+        shared = Shared(lambda: 0.0)
+        assert queue[0] not in names(shared)
+        site.service.vetting.take_back(queue[0], None, who="ann")
+        assert names(shared) == queue
+
+
 def test_an_end_without_a_beginning(tmp_path: Path) -> None:
     with running(tmp_path) as site:
         until = {"until": "1h"}
