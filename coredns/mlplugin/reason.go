@@ -53,7 +53,7 @@ func (s *snapshot) reasonFor(name string, r ruling, where string) string {
 const reasonSlots = 1 << 12
 
 // keptReason is what was said of a name. What a model says of a name never changes, and
-// working it out takes a hundred times as long as the verdict did; names that are flagged
+// working it out takes many times as long as the verdict did; names that are flagged
 // are mostly asked for again and again.
 type keptReason struct{ name, text string }
 

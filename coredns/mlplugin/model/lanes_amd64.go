@@ -2,7 +2,7 @@ package model
 
 import "golang.org/x/sys/cpu"
 
-// wide says that the processor has vectors of 256 bits, as all have that were made for servers since 2015. What
+// wide says that the processor has vectors of 256 bits, as nearly all have that are in use. What
 // is done with them is done without as well, to the same numbers.
 var wide = cpu.X86.HasAVX2
 
@@ -10,6 +10,7 @@ var wide = cpu.X86.HasAVX2
 var (
 	_ = [1]int{}[symbolCount-121]
 	_ = [1]int{}[lineWords-8]
+	_ = [1]int{}[sumBits-16]
 	_ = [1]int{}[usualWindow-7]
 	_ = [1]int{}[stripSize-24]
 	_ = [1]int{}[blockSize-4]

@@ -47,7 +47,7 @@ window:
 	RET
 
 // Adds an input's part to a block of sums: Y6 has its value, AX how far its weights are from those of
-// the first input. As in Go, a product is rounded before it is added.
+// the first input. A product is rounded before it is added.
 #define BLOCK(weights, sums) \
 	VMULPD (weights)(AX*1), Y6, Y7 \
 	VADDPD Y7, sums, sums

@@ -82,11 +82,13 @@ func (s *strip) sumBlock(block int, inputs []uint16, values []float64, out *[blo
 	s0, s1, s2, s3 := out[0], out[1], out[2], out[3]
 	values, weights := values[:len(inputs)], s.block(block)
 	for i, input := range inputs {
+		// A product is rounded before it is added, as it is in vectors: the conversion keeps
+		// compilers from doing both at once where a processor can.
 		w, v := &weights[input], values[i]
-		s0 += w[0] * v
-		s1 += w[1] * v
-		s2 += w[2] * v
-		s3 += w[3] * v
+		s0 += float64(w[0] * v)
+		s1 += float64(w[1] * v)
+		s2 += float64(w[2] * v)
+		s3 += float64(w[3] * v)
 	}
 	*out = [...]float64{s0, s1, s2, s3}
 }
