@@ -96,12 +96,23 @@ def test_our_own_bugs_are_not_hidden(failing: Callable[[BaseException], None]) -
 def test_a_module_that_is_not_installed(
     failing: Callable[[BaseException], None], capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(COMMANDS, "gone", Entry("mlplugin.no_such_module:gone", "Is gone."))
+    monkeypatch.setitem(COMMANDS, "gone", Entry("no_such_module:gone", "Is gone."))
     assert console(["gone"]) == 3
-    assert "`gone` needs the module mlplugin.no_such_module" in capsys.readouterr().err
+    assert "`gone` needs the module no_such_module" in capsys.readouterr().err
     failing(ModuleNotFoundError("No module named 'gone'", name="gone"))
     assert console(["broken"]) == 3
     assert "`broken` needs the module gone, which is not installed" in capsys.readouterr().err
+
+
+def test_a_module_of_ours_that_is_not_there_is_a_bug(
+    failing: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COMMANDS, "gone", Entry("mlplugin.no_such_module:gone", "Is gone."))
+    for fault in ("mlplugin.no_such_module", None):
+        failing(ModuleNotFoundError("gone", name=fault))
+        for command in ("gone", "broken"):
+            with pytest.raises(ModuleNotFoundError):
+                console([command])
 
 
 def test_every_command_is_listed_with_what_it_does(capsys: Capsys) -> None:

@@ -55,6 +55,20 @@ def test_a_clean_end(service: Service, tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_python_compiles_is_for_everyone(service: Service, tmp_path: Path) -> None:
+    """What the service makes is its own; but where it runs first, others must not compile anew."""
+    compiled = tmp_path / "compiled"
+    service.environment = {"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": ""}
+    service.start()
+    service.stop()
+    found = list(compiled.rglob("*"))
+    closed = [path for path in found if not path.stat().st_mode & 0o004]
+    assert len(found) > 300
+    # A few are imported where they are needed, which is later.
+    assert len(closed) < len(found) / 20, closed
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
 def test_an_interrupted_end(service: Service) -> None:
     service.start()
     assert service.stop(signal.SIGINT) == 130

@@ -118,6 +118,7 @@ def fetch(
     cannot be fetched is named, and its older copy used if there is one; the others go on. The
     status is 3 if none could be fetched.
     """
+    feeds = _feeds(only, add, table)
     from mlplugin.cli.fetching import watched  # noqa: PLC0415 - slow to import
     from mlplugin.config import size_in_bytes  # noqa: PLC0415
     from mlplugin.feeds import fetch as fetching  # noqa: PLC0415
@@ -128,7 +129,7 @@ def fetch(
         raise UsageError(f"--max-bytes: {error}") from error
     order = fetching.Order(
         out,
-        _feeds(only, add, table),
+        feeds,
         Limits(timeout=timeout, most_bytes=most, most_unpacked=4 * most),
         since.date().isoformat() if since else "",
     )

@@ -102,12 +102,20 @@ def hindsight(
     decided stays as it was, and so does what was decided for an answer and not for a name.
     """
     wanted = asked(filters)
-    from mlplugin.cli import looking_back as past  # noqa: PLC0415 - slow to import
+    from mlplugin.cli import looking_back  # noqa: PLC0415 - slow to import
 
-    wish = past.Wish(
-        service, data, store, model, allow, deny, past.Limits(suspicious, malicious), on, overrides
+    wish = looking_back.Wish(
+        service,
+        data,
+        store,
+        model,
+        allow,
+        deny,
+        looking_back.Limits(suspicious, malicious),
+        on,
+        overrides,
     )
-    past.look_back(wish, past.otherwise, limit, wanted, output_format)
+    looking_back.look_back(wish, looking_back.otherwise, limit, wanted, output_format)
 
 
 @click.command(epilog=HUNT_EXAMPLES)
@@ -134,7 +142,9 @@ def hunt(
     when a model is promoted or a name is condemned: `GET /api/v1/hunts` has what it found.
     """
     wanted = asked(filters)
-    from mlplugin.cli import looking_back as past  # noqa: PLC0415 - slow to import
+    from mlplugin.cli import looking_back  # noqa: PLC0415 - slow to import
 
-    wish = past.Wish(service, data, store, model, allow, deny, past.Limits(suspicious, malicious))
-    past.look_back(wish, past.now_malicious, limit, wanted, output_format)
+    wish = looking_back.Wish(
+        service, data, store, model, allow, deny, looking_back.Limits(suspicious, malicious)
+    )
+    looking_back.look_back(wish, looking_back.now_malicious, limit, wanted, output_format)

@@ -74,6 +74,8 @@ class Commands(click.Group):
         try:
             found = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
+            if _is_ours(error):
+                raise
             raise _lacking(cmd_name, error) from error
         if not isinstance(found, click.Command):
             raise TypeError(f"{entry.place} is no click command")
@@ -98,6 +100,8 @@ class Commands(click.Group):
             _discard_stdout()
             return 0
         except ModuleNotFoundError as error:  # commands import what is slow when they begin
+            if _is_ours(error):
+                raise
             raise _lacking(ctx.invoked_subcommand, error) from error
         return result
 
@@ -107,10 +111,13 @@ class Commands(click.Group):
             formatter.write_dl([(name, entry.says) for name, entry in COMMANDS.items()])
 
 
-def _lacking(command: str | None, error: ModuleNotFoundError) -> Exception:
-    """Give the error that tells how to install what a command needs; a bug is left as it is."""
-    if error.name is None:
-        return error
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Whether it is a bug of ours, and nothing that can be installed."""
+    return error.name is None or error.name.partition(".")[0] == "mlplugin"
+
+
+def _lacking(command: str | None, error: ModuleNotFoundError) -> MlpluginError:
+    """Give the error that tells how to install what a command needs."""
     return MlpluginError(
         f"`{command}` needs the module {error.name}, which is not installed: "
         f"pip install 'mlplugin[train]' has everything"

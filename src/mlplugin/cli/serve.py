@@ -103,7 +103,6 @@ def serve(
 
     The token may also be given in MLPLUGIN_SERVICE_TOKEN.
     """
-    os.umask(PRIVATE)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     listen = parse_endpoint(http, 5000)
     place = data or platformdirs.user_data_path("mlplugin", appauthor=False)
@@ -126,6 +125,7 @@ def serve(
     from mlplugin.service.retention import Bounds  # noqa: PLC0415
     from mlplugin.service.service import assemble  # noqa: PLC0415
 
+    os.umask(PRIVATE)  # after the imports: what Python compiles of them is for everyone
     bounds = Bounds(retention_days, _most_bytes(max_bytes, store))
     registry = None if model is not None else Registry(place)
     judge = load(registry.in_use() if registry else model)

@@ -190,9 +190,9 @@ def prune(
     """
     if before is None and to_bytes is None:
         raise UsageError("say what is to go: --before 30d, or --to-bytes 10GB")
+    moment: datetime | None = None if before is None else parse_when(before)
     from mlplugin.config import size_in_bytes  # noqa: PLC0415 - slow to import
 
-    moment: datetime | None = None if before is None else parse_when(before)
     try:
         most = None if to_bytes is None else size_in_bytes(to_bytes)
     except ValueError as fault:

@@ -143,9 +143,10 @@ def _own_token(http: Endpoint, data: Path, proxy: str | None) -> str | None:
 def _run(wishes: Wishes, *, full: bool) -> int:
     """Run until a signal comes; the exit status is 130 after Ctrl-C, else 0."""
     from mlplugin.bundled.system import assemble, held  # noqa: PLC0415 - slow to import
+    from mlplugin.service import in_use  # noqa: F401, PLC0415
 
     binary = coredns_binary(full=full)
-    os.umask(PRIVATE)
+    os.umask(PRIVATE)  # after the imports: what Python compiles of them is for everyone
     printer = Printer(sys.stderr)
     try:
         with held(wishes.data):

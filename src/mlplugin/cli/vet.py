@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -92,19 +93,23 @@ def vet(
         query = {"client": client} if client else None
         _take_back(Client(service), qnames, query, f"{status}{whose}")
         return
+    expires = None if span is None else rfc3339(datetime.now(UTC) + parse_span(span))
     from mlplugin.model import load  # noqa: PLC0415 - slow to import
 
     model = load()
     if scope == SUBDOMAINS and not wide:
         _ask_twice(model, qnames, status)
-    expires = None if span is None else rfc3339(datetime.now(UTC) + parse_span(span))
     body = {
         "status": status, "scope": scope, "client": client, "expires": expires, "reason": reason,
     }  # fmt: skip
     until = f" until {expires}" if expires else ""
     _decide(Client(service), qnames, body, f"{status}{whose}{until}")
     if status != BENIGN and client is None:
-        _tell_popular(model, qnames, "" if service == DEFAULT_SERVICE else f" --service {service}")
+        _tell_popular(
+            model,
+            qnames,
+            "" if service == DEFAULT_SERVICE else f" --service {shlex.quote(service)}",
+        )
 
 
 def _wanted(names: Sequence[str], source: str | None) -> list[str]:

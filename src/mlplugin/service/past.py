@@ -19,11 +19,11 @@ class Past(Protocol):
     """A stretch of history: of a store, or of a service that has one."""
 
     def names(self) -> Iterator[pa.RecordBatch]:
-        """Give every name once, in batches of `past.NAMES`."""
+        """Give every name once, in batches of `store.past.NAMES`."""
         ...
 
     def askers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give who asked for some names, in batches of `past.ASKERS`."""
+        """Give who asked for some names, in batches of `store.past.ASKERS`."""
         ...
 
 

@@ -230,7 +230,7 @@ class Store(Protocol):
         ...
 
     def columns(self, wanted: Filter) -> Iterator[pa.RecordBatch]:
-        """Give all rows, oldest first, in batches of `columns.QUERIES`."""
+        """Give all rows, oldest first, in batches of `store.columns.QUERIES`."""
         ...
 
     def stats(self, wanted: Filter) -> Stats:
