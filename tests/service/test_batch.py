@@ -51,6 +51,15 @@ def test_keys_may_be_absent_or_null_or_new() -> None:
     assert {key: value for key, value in row.items() if value not in (None, "")} == least
 
 
+def test_batches_leave_nothing_behind_for_the_next() -> None:
+    """Of a longer one, of one that cannot be read, and of one whose memory is given back."""
+    long = [event(n, reason="x" * 200) for n in range(20_000)]
+    for count in (3, 20_000, 2, 1):
+        assert read(ndjson(long[:count])).cast(EVENTS).equals(table(long[:count]))
+        with pytest.raises(BatchError, match="line 2: no valid JSON"):
+            read(ndjson(long[:1]) + b"{\n")
+
+
 def test_empty_batches_and_lines() -> None:
     assert read(b"").num_rows == 0
     assert read(b"\n \r\n").num_rows == 0

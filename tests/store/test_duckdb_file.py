@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from mlplugin.errors import StoreError
@@ -269,6 +270,24 @@ def test_a_file_size_limit(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert store.append("one", table(event(n) for n in range(200))) == Appended(100, 100)
+    store.close()
+
+
+def test_columns_in_another_order_and_of_another_type(tmp_path: Path) -> None:
+    """The store has planned for one schema, and takes no column for another."""
+    store = DuckDBStore(tmp_path)
+    batches = [table(event(n) for n in range(at, at + 10)) for at in (0, 10, 20)]
+    turned = batches[1].select(batches[1].schema.names[::-1])
+    large = batches[2].set_column(
+        batches[2].schema.get_field_index("qname"),
+        "qname",
+        batches[2]["qname"].cast(pa.large_string()),
+    )
+    for batch in (batches[0], turned, large):
+        assert store.append("one", batch) == Appended(10, 0)
+    found = store.search(Filter(), 30).rows
+    assert {row["qname"] for row in found} == {event(0)["qname"]}
+    assert [row["sequence"] for row in found] == list(range(29, -1, -1))
     store.close()
 
 
