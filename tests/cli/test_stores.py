@@ -75,6 +75,8 @@ def test_secrets_have_no_place_in_a_configuration(
         (["prune"], "say what is to go"),
         (["prune", "--to-bytes", "much"], "is no size"),
         (["check", "--role"], "there is no history"),
+        (["prune", "--before", "30d"], "there is no history"),
+        (["migrate"], "there is no history"),
     ],
 )
 def test_what_makes_no_sense(
@@ -83,6 +85,7 @@ def test_what_makes_no_sense(
     place = [] if arguments[0] == "copy" else ["--data", str(tmp_path)]
     assert main(["store", *arguments, *place]) in {2, 3}
     assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [], "nothing was made"
 
 
 def test_up_refuses_a_password_in_a_url(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

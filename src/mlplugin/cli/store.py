@@ -14,9 +14,9 @@ import platformdirs
 
 from mlplugin.cli.output import progress
 from mlplugin.cli.stores import opened
-from mlplugin.errors import RefusedError, UsageError
+from mlplugin.errors import RefusedError, StoreError, UsageError
 from mlplugin.service.times import parse_when
-from mlplugin.store import Store, is_cluster
+from mlplugin.store import Store, embedded_at, is_cluster
 from mlplugin.store.port import Filter, StoreBusyError
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def _data(data: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def _open(url: str | None, data: Path | None, *, read_only: bool = False) -> Iterator[Store]:
+def _open(
+    url: str | None, data: Path | None, *, read_only: bool = False, new: bool = False
+) -> Iterator[Store]:
+    """Open a store; the embedded one is made only where `new` says so, or it is there already."""
+    if not new:
+        _require_file(embedded_at(url, _data(data)))
     store = opened(url, _data(data), read_only=read_only)
     try:
         if cluster := _cluster(store):
@@ -59,6 +64,16 @@ def _open(url: str | None, data: Path | None, *, read_only: bool = False) -> Ite
         yield store
     finally:
         store.close()
+
+
+def _require_file(directory: Path | None) -> None:
+    from mlplugin.store.duckdb_store import FILE  # noqa: PLC0415 - slow to import
+
+    if directory is not None and not (directory / FILE).exists():
+        raise StoreError(
+            f"there is no history at {directory / FILE}: start `mlplugin up`, or name the place "
+            "with --data"
+        )
 
 
 def _cluster(store: Store) -> ElasticStore | None:
@@ -147,7 +162,7 @@ def copy(*, source: str, target: str) -> None:
         raise UsageError("that is one store twice")
     from mlplugin.store.transfer import copy as copy_store  # noqa: PLC0415 - slow to import
 
-    with _open(source, None, read_only=True) as one, _open(target, None) as two:
+    with _open(source, None, read_only=True) as one, _open(target, None, new=True) as two:
         total = one.stats(Filter()).queries
         with progress("events", 2 * total) as advance:
             done = copy_store(one, two, advance)

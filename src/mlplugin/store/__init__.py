@@ -10,7 +10,7 @@ from mlplugin.errors import StoreError
 from mlplugin.store.options import Options
 from mlplugin.store.port import Store, StoreUnavailableError
 
-__all__ = ["Options", "Store", "is_cluster", "open_store"]
+__all__ = ["Options", "Store", "embedded_at", "is_cluster", "open_store"]
 
 LOG = logging.getLogger(__name__)
 CLUSTERS = frozenset({"http", "https"})
@@ -34,17 +34,26 @@ def open_store(
     Raises:
         StoreError: where there is no such store, or it cannot be opened.
     """
-    if url is None:
-        return _embedded(data, read_only=read_only)
+    place = embedded_at(url, data)
+    if url is None or place is not None:
+        return _embedded(place or data, read_only=read_only)
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "duckdb" and not parts.netloc and parts.path:
-        return _embedded(Path(urllib.parse.unquote(parts.path)), read_only=read_only)
     if parts.scheme not in CLUSTERS:
         raise StoreError(
             f"store {_shown(parts)!r} is not known: write https://HOST:9200 for Elasticsearch or "
             "OpenSearch, duckdb:///DIRECTORY, or leave --store out for the embedded store"
         )
     return _cluster(url, data, options, read_only=read_only)
+
+
+def embedded_at(url: str | None, data: Path) -> Path | None:
+    """Give the directory of the embedded store, None where a store is none."""
+    if url is None:
+        return data
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "duckdb" and not parts.netloc and parts.path:
+        return Path(urllib.parse.unquote(parts.path))
+    return None
 
 
 def _embedded(directory: Path, *, read_only: bool) -> Store:
