@@ -17,8 +17,11 @@ from mlplugin.api import create_app
 from mlplugin.api.access import Access
 from mlplugin.api.server import Server
 from mlplugin.cli import main
-from mlplugin.cli.history import Client
+from mlplugin.cli.client import Client
+from mlplugin.cli.history import pages
+from mlplugin.errors import UsageError
 from mlplugin.model import load
+from mlplugin.service.history import Asked
 from mlplugin.service.service import Service, assemble
 from mlplugin.store import open_store
 from mlplugin.store.columns import QUERIES
@@ -82,10 +85,32 @@ def test_queries(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert len(rows(capsys, "queries", *places, "--limit", "9999")) == 2501
     (bad,) = rows(capsys, "queries", *places, "--threat", "dga", "--since", "2026-09-21")
     assert bad["qname"] == "bad.example.net"
+    flagged = ("--verdict", "malicious", "--verdict", "suspicious", "--limit", "9999")
+    assert rows(capsys, "queries", *places, *flagged) == [
+        row for row in rows(capsys, "queries", *places, "--limit", "9999")
+        if row["verdict"] != "benign"
+    ]  # fmt: skip
+    scored = rows(capsys, "queries", *places, "--min-score", str(bad["score"]), "--source", "model")
+    assert bad in scored
+    assert {row["source"] for row in scored} == {"model"}
+    assert min(row["score"] for row in scored) == bad["score"]
+    assert rows(capsys, "queries", *places, "--source", "answer") == []
     filters = ("--qname", "H1.example.*", "--client", "192.0.2.0/31", "--limit", "5000")
     expected = [row for row in ROWS if row["qname"] == "h1.example.org"
                 and row["client"] in {"192.0.2.0", "192.0.2.1"}]  # fmt: skip
     assert len(rows(capsys, "queries", *places, *filters)) == len(expected)
+
+
+def test_patterns_may_be_written_as_people_read_them() -> None:
+    for text, pattern in (
+        ("*.M\u00fcnchen.de", "*.xn--mnchen-3ya.de"),
+        ("www*.example.org.", "www*.example.org"),
+        ("*", "*"),
+    ):
+        assert Asked(qname=text).parse().qname == pattern
+    for text in ("*m\u00fcnchen.de", "*.a\u0000b.de", "*" * 5000):
+        with pytest.raises(UsageError, match=r"write \*\.example\.org"):
+            Asked(qname=text).parse()
 
 
 def test_queries_as_csv_and_table(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +142,21 @@ def test_filters_that_make_no_sense(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_the_history_that_nobody_named_is_told(
+    data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service may have had another one."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "mlplugin").symlink_to(data)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    wanted = Asked()
+    assert len(list(pages(NOBODY, None, None, wanted, 3))) == 3
+    place = tmp_path / "home" / "mlplugin"
+    assert f"no service answers, what is read is the history in {place}" in capsys.readouterr().err
+    assert len(list(pages(NOBODY, data, None, wanted, 3))) == 3
+    assert capsys.readouterr().err == ""
 
 
 def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

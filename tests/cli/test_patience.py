@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlplugin.cli import history as module
-from mlplugin.cli.history import Client
+from mlplugin.cli import client as module
+from mlplugin.cli.client import Client
 from mlplugin.errors import StoreError
 from tests.support.http_server import serving
 

@@ -14,8 +14,8 @@ import click
 import platformdirs
 
 from mlplugin.bundled.ports import parse_endpoint
+from mlplugin.cli.client import service_token
 from mlplugin.cli.coredns import coredns_binary
-from mlplugin.cli.history import service_token
 from mlplugin.cli.stores import cluster_options
 from mlplugin.errors import ConfigError, UsageError
 

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
-import os
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,66 +12,48 @@ import click
 import platformdirs
 from click.core import ParameterSource
 
+from mlplugin.cli.client import DEFAULT_SERVICE, Client, NobodyError
 from mlplugin.cli.stores import opened
-from mlplugin.errors import MlpluginError, PortError, RefusedError, StoreError, UsageError
-from mlplugin.replay.history import check_url
+from mlplugin.errors import PortError, StoreError
 from mlplugin.service.history import Asked, History
 from mlplugin.service.overrides import parse_client
 from mlplugin.service.past import Past
 from mlplugin.service.times import parse_moment
 from mlplugin.store.port import Override
-from mlplugin.verdict import Level, Threat
+from mlplugin.verdict import Level, Source, Threat
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DEFAULT_SERVICE = "http://127.0.0.1:5000"
 PAGE = 1000
-TIMEOUT_SECONDS = 60.0
-# Where a service has no room for one more, it is asked again so often, after as long as it says.
-NO_ROOM, MOST_TRIES, LONGEST_WAIT_SECONDS = 429, 5, 10
-NOT_THERE = 404
-# What else the user got wrong, not the service.
-MISTAKES = frozenset({400, 422})
-UNANSWERED = (
-    urllib.error.URLError,
-    TimeoutError,
-    ConnectionError,
-    http.client.HTTPException,
-)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class NobodyError(PortError):
-    """Nothing answers at the service's address."""
+def _several(_context: click.Context, _option: click.Parameter, given: Sequence[str]) -> str | None:
+    """Give what was chosen as filters have it, None for nothing."""
+    return ",".join(dict.fromkeys(given)) or None
 
-
-class NotThereError(UsageError):
-    """The service answers, and does not have what was asked for."""
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: urllib would carry the token to wherever it is sent."""
-
-    def redirect_request(self, *_arguments: Any) -> None:
-        """Give no request to follow with."""
-
-
-# Past any proxy of the environment, which has no business with a service of one's own and
-# would see the token.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
 
 FILTERS = {
     "qname": click.option("--qname", metavar="NAME", help="The name; * stands for any characters."),
     "domain": click.option("--domain", metavar="NAME", help="The registered domain (eTLD+1)."),
     "client": click.option("--client", metavar="ADDR", help="The client: an address or a subnet."),
     "verdict": click.option(
-        "--verdict", type=click.Choice([level.value for level in Level]), help="How bad it was."
+        "--verdict",
+        type=click.Choice([level.value for level in Level]),
+        multiple=True,
+        callback=_several,
+        help="How bad it was; may be given several times.",
     ),
     "threat": click.option(
         "--threat", type=click.Choice([threat.value for threat in Threat]), help="What harm it was."
     ),
+    "source": click.option(
+        "--source", type=click.Choice([source.value for source in Source]), help="What decided."
+    ),
+    "min_score": click.option("--min-score", metavar="SCORE", help="This score and higher."),
+    "max_score": click.option("--max-score", metavar="SCORE", help="This score and lower."),
     "action": click.option(
         "--action", metavar="ACTION", help="What was done: observe, nxdomain, ..."
     ),
@@ -88,7 +63,10 @@ FILTERS = {
     "shadow": click.option(
         "--shadow",
         type=click.Choice([level.value for level in Level]),
-        help="What a candidate in shadow thought, where that was otherwise.",
+        multiple=True,
+        callback=_several,
+        help="What a candidate in shadow thought, where that was otherwise; may be given several "
+        "times.",
     ),
     "since": click.option(
         "--since", metavar="TIME", help="From 2026-11-23T10:00:00Z on, or the last 24h."
@@ -143,107 +121,6 @@ def asked(options: dict[str, Any]) -> Asked:
     found = Asked(**options)
     found.parse()
     return found
-
-
-class Client:
-    """A service as the command line talks to it; with the token of the environment, if any."""
-
-    def __init__(self, url: str) -> None:
-        self.url = check_url(url).rstrip("/")
-
-    def request(
-        self, path: str, query: dict[str, str] | None = None, method: str = "GET", body: Any = None
-    ) -> Any:
-        """Ask, and give the JSON of the answer.
-
-        Raises NobodyError if nobody answers, PortError if it is no service of ours, UsageError
-        or StoreError as the service says.
-        """
-        with self.open(path, query, method, body) as answer:
-            text = answer.read()
-        try:
-            return json.loads(text) if text else None
-        except ValueError:
-            raise PortError(f"what answers at {self.url} is no mlplugin service") from None
-
-    @contextlib.contextmanager
-    def open(
-        self, path: str, query: dict[str, str] | None = None, method: str = "GET", body: Any = None
-    ) -> Iterator[http.client.HTTPResponse]:
-        """Ask, and give the answer to read from. Raises as `request` does."""
-        arguments = f"?{urllib.parse.urlencode(query)}" if query else ""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} if data else {}
-        if token := service_token():
-            headers["Authorization"] = f"Bearer {token}"
-        asked = urllib.request.Request(  # noqa: S310 - check_url has seen the scheme
-            f"{self.url}{path}{arguments}", data=data, method=method, headers=headers
-        )
-        try:
-            with _patiently(asked) as answer:
-                yield answer
-        except urllib.error.HTTPError as fault:
-            with fault:
-                raise self._refused(fault) from None
-        except BrokenPipeError:
-            raise  # whoever reads our own output has gone; a server that has is an URLError
-        except UNANSWERED as fault:
-            reason = getattr(fault, "reason", fault)
-            raise NobodyError(
-                f"no service answers at {self.url} ({reason}): start `mlplugin up`, "
-                "or name it with --service"
-            ) from None
-
-    def batches(self, answer: http.client.HTTPResponse) -> Iterator[pa.RecordBatch]:
-        """Read columns from an answer. Raises PortError where it breaks off."""
-        import pyarrow as pa  # noqa: PLC0415 - slow to import, and rarely wanted
-
-        try:
-            yield from pa.ipc.open_stream(answer)
-        except pa.ArrowInvalid as fault:
-            raise PortError(f"{self.url} broke off: {fault}") from None
-
-    def _refused(self, fault: urllib.error.HTTPError) -> MlpluginError:
-        try:
-            detail = str(json.loads(fault.read(65536))["detail"])
-        except (ValueError, KeyError, TypeError, OSError):
-            return PortError(f"what answers at {self.url} is no mlplugin service: {fault.code}")
-        if fault.code == 401:
-            return StoreError(
-                f"{self.url} wants a token: set MLPLUGIN_SERVICE_TOKEN or "
-                "MLPLUGIN_SERVICE_TOKEN_FILE"
-            )
-        if fault.code == 409:
-            return RefusedError(detail)
-        if fault.code == NOT_THERE:
-            return NotThereError(detail)
-        return (UsageError if fault.code in MISTAKES else StoreError)(detail)
-
-
-def _patiently(asked: urllib.request.Request) -> http.client.HTTPResponse:
-    """Ask, and again where the service has no room just now and says when to come again."""
-    for _ in range(MOST_TRIES):
-        try:
-            answer: http.client.HTTPResponse = _DIRECT.open(asked, timeout=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as fault:
-            wait = fault.headers.get("Retry-After", "")
-            if fault.code != NO_ROOM or not wait.isdecimal():
-                raise
-            fault.close()
-            time.sleep(min(int(wait), LONGEST_WAIT_SECONDS))
-        else:
-            return answer
-    last: http.client.HTTPResponse = _DIRECT.open(asked, timeout=TIMEOUT_SECONDS)
-    return last
-
-
-def service_token() -> str | None:
-    """Give the token that services ask for, as the environment has it; None for none."""
-    place = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
-    if place:
-        with contextlib.suppress(OSError):
-            return Path(place).read_text(encoding="utf-8").strip()
-    return os.environ.get("MLPLUGIN_SERVICE_TOKEN")
 
 
 @contextlib.contextmanager
@@ -379,6 +256,10 @@ def _opened(data: Path | None, url: str | None, unanswered: PortError) -> Iterat
         store = opened(url, place, read_only=True)
     except StoreError as fault:
         raise StoreError(f"{unanswered}; and {fault}") from None
+    if data is None and url is None:  # there may be others, which nobody thought of
+        click.echo(
+            f"mlplugin: no service answers, what is read is the history in {place}", err=True
+        )
     try:
         yield History(store)
     finally:

@@ -14,6 +14,7 @@ from mlplugin.store.port import QUERY_COLUMNS
 EXAMPLES = """\b
 Examples:
   mlplugin queries --verdict malicious --since 24h
+  mlplugin queries --verdict suspicious --verdict malicious --min-score 33
   mlplugin queries --qname '*.example.org' --client 192.0.2.0/24 --limit 10
   mlplugin queries --threat dga --format csv > dga.csv
 """

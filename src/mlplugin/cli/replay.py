@@ -12,7 +12,7 @@ import click
 import dns.rcode
 
 from mlplugin.bundled.ports import parse_endpoint
-from mlplugin.cli.history import DEFAULT_SERVICE, Client
+from mlplugin.cli.client import DEFAULT_SERVICE, Client
 from mlplugin.cli.output import Format, format_option, write_rows
 from mlplugin.errors import UsageError
 from mlplugin.replay.history import History, check_url

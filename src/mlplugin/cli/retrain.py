@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import platformdirs
 
+from mlplugin.cli.client import Client, NobodyError
 from mlplugin.cli.extra import missing
-from mlplugin.cli.history import Client, NobodyError
 from mlplugin.cli.stores import opened
 from mlplugin.cli.wishes import Wishes
 from mlplugin.errors import MlpluginError, ModelError, RefusedError, StoreError, UsageError

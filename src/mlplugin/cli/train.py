@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 from click.core import ParameterSource
 
+from mlplugin.cli.client import DEFAULT_SERVICE
 from mlplugin.cli.extra import missing
-from mlplugin.cli.history import DEFAULT_SERVICE
 from mlplugin.cli.wishes import SEED, Wishes
 from mlplugin.errors import UsageError
 from mlplugin.verdict import Threat

@@ -15,8 +15,8 @@ import platformdirs
 
 from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import Endpoint, parse_endpoint
+from mlplugin.cli.client import DEFAULT_SERVICE
 from mlplugin.cli.coredns import coredns_binary
-from mlplugin.cli.history import DEFAULT_SERVICE
 from mlplugin.cli.serve import PRIVATE, proxy_address, read_token, token_option
 from mlplugin.cli.stores import require_place
 from mlplugin.errors import UsageError

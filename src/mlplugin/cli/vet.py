@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlplugin.cli.history import DEFAULT_SERVICE, Client, NotThereError
+from mlplugin.cli.client import DEFAULT_SERVICE, Client, NotThereError
 from mlplugin.cli.listing import STDIN, chunks, list_option
 from mlplugin.cli.lookalikes import mistaken
 from mlplugin.errors import InvalidNameError, MlpluginError, UsageError

@@ -105,8 +105,16 @@ def _pattern(text: str) -> str:
     """A name in canonical form; one with `*` only as far as that can be said of a part."""
     if "*" not in text:
         return canonical(text)
+    if len(text) <= LONGEST_TEXT:
+        parts = text.split(".")
+        text = ".".join(
+            part if part.isascii() or "*" in part else canonical(part) for part in parts
+        )
     if len(text) > LONGEST_TEXT or not text.isascii() or not text.isprintable():
-        raise UsageError(f"{text[:60]!r} is no pattern of names: write *.example.org")
+        raise UsageError(
+            f"{text[:60]!r} is no pattern of names: write *.example.org, and "
+            "what stands beside a * in a label in ASCII"
+        )
     return text.lower().removesuffix(".") or "."
 
 
