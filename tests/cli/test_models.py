@@ -74,7 +74,8 @@ def test_promote_list_and_roll_back(run: Any, tmp_path: Path) -> None:
     done = run("promote", str(place), "--force")
     assert done.status == 0
     assert done.errors[-1] == f"1.0 is in use in place of the shipped model {load().version}"
-    assert in_use(run()) == ["1.0"]
+    assert in_use(run()) == in_use(run("list")) == ["1.0"]
+    assert run("list").rows() == run().rows()
     second = variant(tmp_path, "2.0", measured(0.0001, 0.6))
     done = run("promote", str(second), "--format", "jsonl")
     assert done.status == 0

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from mlplugin.api import create_app
+from mlplugin.api.server import Server
+from mlplugin.bundled import selftest
 from mlplugin.bundled.ports import free_port
 from mlplugin.bundled.probes import GENERATORS, probes
 from mlplugin.bundled.upstream import Script, Upstream
-from mlplugin.cli import probing
-from mlplugin.cli.history import Client
+from mlplugin.cli import main, probing
+from mlplugin.cli.client import Client
 from mlplugin.model import load, shipped
 from mlplugin.service.registry import Registry
+from mlplugin.service.service import assemble
+from mlplugin.store import open_store
 from mlplugin.verdict import Level, Threat
 from tests.e2e.system import mlplugin
+from tests.support.threads import running
 
 from .test_up import Up
 
@@ -142,3 +148,20 @@ def test_no_system_is_said_in_one_line() -> None:
     done = mlplugin("selftest", "--dns", f"127.0.0.1:{free_port()}", "--service", service)
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].startswith(f"mlplugin: no service answers at {service}")
+
+
+def test_a_server_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not a test of a minute, all of whose answers are missing."""
+    monkeypatch.setattr(selftest, "ANSWER_SECONDS", 0.2)
+    service = assemble(open_store(None, tmp_path), load())
+    server = Server(create_app(service), "127.0.0.1", 0)
+    where = ["--service", f"http://127.0.0.1:{server.port}", "--dns", f"127.0.0.1:{free_port()}"]
+    with running(server.run, server.stop):
+        assert main(["selftest", *where]) == 3
+    service.close()
+    told = capsys.readouterr()
+    assert "nothing answers at 127.0.0.1:" in told.err
+    assert "`mlplugin up`" in told.err
+    assert told.out == ""

@@ -286,6 +286,10 @@ class KnownModelAnswer(BaseModel):
 class ModelsAnswer(BaseModel):
     """The models that are here, the one in use first."""
 
+    data: str | None = Field(
+        description="The data directory where models are promoted; null if the service has one "
+        "model for good."
+    )
     models: list[KnownModelAnswer]
 
 

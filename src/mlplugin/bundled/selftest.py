@@ -32,6 +32,8 @@ EVENT_SECONDS = 20.0
 POLL_SECONDS = 0.1
 # A name like any other, which must pass whatever is done with flagged ones.
 CONTROL = "www.iana.org"
+# So often a server is asked for a name, to see whether it is there.
+HELLO, TRIES = "iana.org", 2
 SINKHOLES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - the answer, nothing listens on it
 OK = "ok"
 # The action of a server whose Corefile is not ours.
@@ -124,6 +126,11 @@ def ask(server: Endpoint, qname: str, patience: float) -> dns.message.Message | 
         return dns.query.udp(query, server.reachable_host, patience, server.port)
     except (dns.exception.DNSException, OSError):
         return None
+
+
+def answers(server: Endpoint) -> bool:
+    """Whether a server answers at all, for a name that no test looks for afterwards."""
+    return any(ask(server, HELLO, ANSWER_SECONDS) is not None for _ in range(TRIES))
 
 
 def effect(answer: dns.message.Message | None) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import platformdirs
 
 from mlplugin.cli.history import stretch
 from mlplugin.cli.output import Format, progress, write_rows
-from mlplugin.cli.which_model import with_shadow
+from mlplugin.cli.which_model import data_directory, with_shadow
 from mlplugin.model import Model, load
 from mlplugin.service.hindsight import (
     KINDS,
@@ -103,8 +102,7 @@ def _rules(wish: Wish) -> Rules:
             if wrong:
                 click.echo(f"{path}: {wrong} lines are not understood and passed over", err=True)
     actions = parse_actions(wish.on) if wish.on else DEFAULT_ACTIONS
-    place = wish.data or platformdirs.user_data_path("mlplugin", appauthor=False)
-    registry = Registry(place)
+    registry = Registry(data_directory(wish.data, wish.service))
     used = registry.in_use() if wish.model is None else with_shadow(wish.model, registry, "--model")
     return Rules(load(used), wish.limits, actions, lists)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import platformdirs
 
 from mlplugin.cli.output import Format, format_option
 from mlplugin.errors import UsageError
@@ -31,7 +30,8 @@ _data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The data directory whose model it is.  [default: the user's data folder]",
+    help="The data directory whose model it is.  [default: that of the service that runs here, or "
+    "the user's data folder]",
 )
 
 
@@ -54,6 +54,17 @@ def models(
         from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
 
         write_models(_registry(context, data), folder, output_format)
+
+
+@models.command("list", short_help="List the models, as `mlplugin models` does.")
+@_data_option
+@format_option
+@click.pass_context
+def list_(context: click.Context, *, data: Path | None, output_format: Format) -> None:
+    """List the models, each checked, and say which one is in use."""
+    from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
+
+    write_models(_registry(context, data), None, output_format)
 
 
 @models.command(epilog=PROMOTE_EXAMPLES, short_help="Put a model in use.")
@@ -129,7 +140,8 @@ def shadow(context: click.Context, *, version: str | None, off: bool, data: Path
 
 
 def _registry(context: click.Context, data: Path | None) -> Registry:
-    from mlplugin.service.registry import Registry  # noqa: PLC0415 - slow to import
+    from mlplugin.cli.which_model import data_directory  # noqa: PLC0415 - slow to import
+    from mlplugin.service.registry import Registry  # noqa: PLC0415
 
     above = context.parent.params.get("data") if context.parent is not None else None
-    return Registry(data or above or platformdirs.user_data_path("mlplugin", appauthor=False))
+    return Registry(data_directory(data or above))

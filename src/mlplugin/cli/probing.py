@@ -15,10 +15,10 @@ from mlplugin.bundled.child import Printer
 from mlplugin.bundled.ports import parse_endpoint
 from mlplugin.bundled.probes import probes
 from mlplugin.bundled.selftest import CONTROL, UNKNOWN, Target, own_system
+from mlplugin.cli.client import Client
 from mlplugin.cli.coredns import coredns_binary
-from mlplugin.cli.history import Client
 from mlplugin.cli.output import Format, write_rows
-from mlplugin.errors import ModelError
+from mlplugin.errors import ModelError, PortError
 from mlplugin.model import load, shipped
 from mlplugin.replay.history import History, check_url
 from mlplugin.service.registry import Registry, chosen
@@ -89,6 +89,11 @@ def _running(service: str, data: Path) -> Path:
 def _target(server: str | None, service: str, model: Path, *, verbose: bool) -> Iterator[Target]:
     if server is not None:
         endpoint = parse_endpoint(server, 53).reachable
+        if not selftest.answers(endpoint):
+            raise PortError(
+                f"nothing answers at {endpoint} (UDP): start it with `mlplugin up`, or name "
+                "another server with --dns"
+            )
         yield Target({UNKNOWN: endpoint}, check_url(service))
         return
     binary = coredns_binary()

@@ -8,7 +8,7 @@ import click
 import platformdirs
 from click.core import ParameterSource
 
-from mlplugin.cli.history import DEFAULT_SERVICE
+from mlplugin.cli.client import DEFAULT_SERVICE
 from mlplugin.cli.output import Format, format_option
 
 EXAMPLES = """\b
@@ -36,7 +36,8 @@ Examples:
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The data directory whose promoted model is tried.  [default: the user's data folder]",
+    help="The data directory whose promoted model is tried.  [default: with --dns that of the "
+    "service, or the user's data folder]",
 )
 @click.option(
     "--patience",
@@ -71,5 +72,9 @@ def selftest(
     # A configured address is where DNS listens when it runs; only a typed one says that it does.
     if context.get_parameter_source("server") is not ParameterSource.COMMANDLINE:
         server = None
+    if server is not None:
+        from mlplugin.cli.which_model import data_directory  # noqa: PLC0415 - slow to import
+
+        data = data_directory(data, service)
     kept = data or platformdirs.user_data_path("mlplugin", appauthor=False)
     return run(server, service, kept, patience, output_format, verbose=verbose)

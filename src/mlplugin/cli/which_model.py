@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from pathlib import Path
 
-from mlplugin.errors import UsageError
+import click
+import platformdirs
+
+from mlplugin.cli.client import DEFAULT_SERVICE, Client, NobodyError
+from mlplugin.errors import MlpluginError, UsageError
 from mlplugin.model import shipped
 from mlplugin.service.registry import NAME, SHADOW, Registry
+
+ANSWER_SECONDS = 3.0
+HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def data_directory(named: Path | None, service: str = DEFAULT_SERVICE) -> Path:
+    """Give the data directory whose models are meant.
+
+    It is the one that was named, or that of a service that runs on this machine, which is told
+    on stderr where it is another one than the user's own, or the user's own.
+    """
+    own = platformdirs.user_data_path("mlplugin", appauthor=False)
+    if named is not None:
+        return named
+    if urllib.parse.urlsplit(service).hostname not in HERE:
+        return own
+    try:
+        said = Client(service, ANSWER_SECONDS).request("/api/v1/models").get("data")
+    except NobodyError:
+        return own
+    except (MlpluginError, AttributeError) as fault:
+        click.echo(f"mlplugin: {fault}; what is meant are the models in {own}", err=True)
+        return own
+    if said is None or Path(said).resolve() == own.resolve() or not Path(said).is_dir():
+        return own
+    click.echo(f"mlplugin: the service at {service} has its models in {said}", err=True)
+    return Path(said)
 
 
 def directory_of(text: str, registry: Registry, option: str = "") -> Path:

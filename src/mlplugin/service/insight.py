@@ -272,8 +272,12 @@ class Insight:
     # Models
 
     def models(self) -> dict[str, Any]:
-        """Give the models that are here, the one in use first."""
-        return {"models": model_papers.every(self._models)}
+        """Give the models that are here, the one in use first, and where others are promoted."""
+        registry = self._models.registry
+        return {
+            "data": None if registry is None else str(registry.folder.parent),
+            "models": model_papers.every(self._models),
+        }
 
     def model(self, version: str) -> dict[str, Any] | None:
         """Give a model's thresholds, card and measurements; None if there is none such."""
