@@ -142,3 +142,18 @@ def test_wrong_targets(target: str) -> None:
 )
 def test_rules_that_forget_what_is_worse(rules: tuple[str, ...], forgets: bool) -> None:
     assert (uncovered(rules) is not None) is forgets
+
+
+@pytest.mark.parametrize(
+    ("target", "dns"),
+    [
+        ("127.0.0.1", LOOPBACK), ("dns://127.0.0.1", LOOPBACK),
+        ("127.0.0.1:1053", Endpoint("127.0.0.1", 1053)),
+        ("127.0.0.2:1053", Endpoint("0.0.0.0", 1053)), ("[::1]:1053", Endpoint("::", 1053)),
+    ],
+)  # fmt: skip
+def test_a_server_does_not_ask_itself(target: str, dns: Endpoint) -> None:
+    with pytest.raises(UsageError, match="it would ask itself"):
+        forward_targets(("192.0.2.53", target), dns)
+    assert forward_targets((target,), Endpoint(dns.host, 5353)) == (target,)
+    assert forward_targets(("tls://127.0.0.1:53", "192.0.2.1:53"), LOOPBACK)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlplugin.bundled.ports import Endpoint
+from mlplugin.bundled.ports import Endpoint, parse_endpoint
 from mlplugin.errors import ConfigError, UsageError
 from mlplugin.verdict import Level, Threat
 
@@ -40,6 +40,7 @@ class Layout:
 
         PROXY protocol headers are taken from this machine alone, so that `replay` can carry
         a capture's client addresses; everyone else's address is the one they send from.
+        What asks for localhost is answered here, as RFC 6761 wants it.
         """
         rules = "".join(f"        on {rule}\n" for rule in self.rules)
         lasting = " or builtin" if self.model_or_builtin else ""
@@ -53,6 +54,9 @@ class Layout:
         allow 127.0.0.1/32 ::1/128
     }}
     errors
+    local {{
+        localhost_prefix off
+    }}
     ready {self.ready}
     prometheus {self.metrics}
     mlplugin {{
@@ -117,10 +121,16 @@ def uncovered(rules: Sequence[str]) -> str | None:
 def forward_targets(given: Sequence[str], dns: Endpoint) -> tuple[str, ...]:
     """Where queries go: the targets given, or the machine's resolvers but not `dns` itself.
 
-    Raises UsageError for a target that is none, ConfigError if nothing is left.
+    Raises UsageError for a target that is none or `dns` itself, ConfigError if nothing is left.
     """
     if given:
-        return tuple(check_target(target) for target in given)
+        wanted = tuple(check_target(target) for target in given)
+        if own := [target for target in wanted if _is(target, dns)]:
+            raise UsageError(
+                f"--forward {own[0]} is where this server listens, so that it would ask itself: "
+                "name the resolver that it is to ask"
+            )
+        return wanted
     targets = tuple(target for target in system_resolvers() if not _is(target, dns))
     if not targets:
         raise ConfigError(
@@ -164,9 +174,10 @@ def system_resolvers(lines: Iterable[str] | None = None) -> list[str]:
 
 
 def _is(target: str, dns: Endpoint) -> bool:
-    """Whether forwarding to a resolver (on port 53) would ask ourselves, round and round."""
-    if dns.port != 53:
+    """Whether forwarding to a resolver would ask ourselves, round and round."""
+    scheme, _, place = target.rpartition("://")
+    there = parse_endpoint(place.partition("%")[0], 53)
+    if scheme == "tls" or there.port != dns.port:
         return False
-    address = ipaddress.ip_address(target.partition("%")[0])
-    own = ipaddress.ip_address(dns.host)
+    address, own = ipaddress.ip_address(there.host), ipaddress.ip_address(dns.host)
     return address == own or (own.is_unspecified and address.is_loopback)
