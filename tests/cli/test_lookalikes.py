@@ -44,6 +44,13 @@ ADDRESS, MAIL = "looks like an IP address: only names", "looks like an e-mail ad
         ("someone@example.org", f"{MAIL} domain alone, example.org"),
         ("mailto:someone@example.org", f"{MAIL} domain alone, example.org"),
         ("evil[.]example[.]org", "give it as it is, evil.example.org"),
+        (
+            "0.0.0.0 ads.example.com",
+            "a line of a hosts file: give the names alone, ads.example.com",
+        ),
+        ("::1\tads.example.com a.b", "a line of a hosts file: give the names alone, ads.example"),
+        ("||ads.example.com^", "a rule of an ad blocker: give the name alone, ads.example.com"),
+        ("@@||a.example.com^$third-party", "give the name alone, a.example.com"),
         ("hxxps[:]//evil[.]example", "give it as it is, hxxps://evil.example"),
     ],
 )
@@ -60,6 +67,7 @@ def test_what_is_meant_otherwise(text: str, says: str) -> None:
         "münchen.de", "a\\032b.example.org", "example.org\\:53", "192\\.0.2.1", "1.2.3.4.5",
         "0/25.2.0.192.in-addr.arpa", "1.2.0.192.in-addr.arpa", "someone@host._presence._tcp.local",
         "300.1.2.3", "12345", ".", "com", "a:b.example.org", "x@y", "and/or.example.org", "",
+        "a|b.example.org", "1.2.3.4.example.org",
     ],
 )  # fmt: skip
 def test_odd_names_are_left_alone(text: str) -> None:

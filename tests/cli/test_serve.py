@@ -69,6 +69,16 @@ def test_what_python_compiles_is_for_everyone(service: Service, tmp_path: Path) 
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
+def test_nothing_is_made_where_it_cannot_listen(tmp_path: Path) -> None:
+    """An empty history would be taken for the one that is meant, later."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = ["--http", f"127.0.0.1:{taken.getsockname()[1]}", "--data", str(tmp_path / "data")]
+        done = mlplugin("serve", *where)
+    assert done.returncode == 3
+    assert "is in use: stop what listens there" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_interrupted_end(service: Service) -> None:
     service.start()
     assert service.stop(signal.SIGINT) == 130

@@ -113,6 +113,11 @@ def end_on_signals(server: Server) -> list[int]:
     return came
 
 
+def require_free(host: str, port: int) -> None:
+    """Raise PortError where `Server` could not listen, before anything is made for it."""
+    _listen(host, port).close()
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)

@@ -12,7 +12,7 @@ import re
 from mlplugin.qname import escaped
 
 # What none of them is without; nearly no name has any of it.
-_CLUE = re.compile(r"[:/@?#\[]|\A[\d.]+\Z")
+_CLUE = re.compile(r"[:/@?#\[|]|\A[\d.]+(?:\s|\Z)")
 # A host name of the usual kind: two labels or more, none with an underscore first, as services
 # have it, and the last with a letter first.
 _HOST = r"(?:[^\W_][\w-]*\.)+[^\W\d_][\w-]*\.?"
@@ -20,6 +20,8 @@ _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/@?#]*@)?(\[[^]]*\]|[^/:?#]*)"
 _PATH = re.compile(rf"({_HOST})(?::\d+)?[/?#]")
 _PORT = re.compile(r"(\[[^]]*\]|[^:/@]+):\d{1,5}")
 _MAIL = re.compile(rf"(?:mailto:)?[^@\s]+@({_HOST})", re.I)
+_HOSTS = re.compile(rf"(?:[\d.]+|[\da-f:]*:[\da-f:.]*)\s+({_HOST})(?:\s.*)?", re.I)
+_RULE = re.compile(rf"(?:@@)?\|\|({_HOST})\^?(?:\$.*)?", re.I)
 _DEFANGED = re.compile(r"\[\.\]|\[:\]|\[dot\]", re.I)
 
 
@@ -38,8 +40,13 @@ def mistaken(text: str) -> str | None:
     ):
         if found:
             return f"looks like {kind}{_instead(found[1])}"
-    if found := _MAIL.fullmatch(text):
-        return f"looks like an e-mail address: give the domain alone, {escaped(found[1])}"
+    for kind, wanted, found in (
+        ("an e-mail address", "domain", _MAIL.fullmatch(text)),
+        ("a rule of an ad blocker", "name", _RULE.fullmatch(text)),
+        ("a line of a hosts file", "names", _HOSTS.fullmatch(text)),
+    ):
+        if found:
+            return f"looks like {kind}: give the {wanted} alone, {escaped(found[1])}"
     return None
 
 

@@ -119,7 +119,7 @@ def serve(
         )
     from mlplugin.api import create_app  # noqa: PLC0415 - slow to import
     from mlplugin.api.access import Access  # noqa: PLC0415
-    from mlplugin.api.server import Server, end_on_signals  # noqa: PLC0415
+    from mlplugin.api.server import Server, end_on_signals, require_free  # noqa: PLC0415
     from mlplugin.model import load  # noqa: PLC0415
     from mlplugin.service.registry import Registry  # noqa: PLC0415
     from mlplugin.service.retention import Bounds  # noqa: PLC0415
@@ -127,6 +127,7 @@ def serve(
 
     os.umask(PRIVATE)  # after the imports: what Python compiles of them is for everyone
     bounds = Bounds(retention_days, _most_bytes(max_bytes, store))
+    require_free(listen.host, listen.port)
     registry = None if model is not None else Registry(place)
     judge = load(registry.in_use() if registry else model)
     service = assemble(opened(store, place), judge, bounds, registry, place)
