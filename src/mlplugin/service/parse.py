@@ -6,6 +6,7 @@ import atexit
 import errno
 import os
 import tempfile
+import threading
 from typing import IO
 
 import duckdb
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from mlplugin.errors import MlpluginError
 from mlplugin.store.columns import EVENTS
+from mlplugin.store.port import StoreUnavailableError
 
 _TYPES = {pa.int64(): "BIGINT", pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}
 _COLUMNS = ", ".join(
@@ -35,15 +37,30 @@ _READ = f"""
 _MOST_WAITING = 4
 _MOST_KEPT = 4 << 20
 
-_ENGINE = duckdb.connect(
-    config={
-        "threads": "1",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        # Under one path there is another body each time.
-        "enable_external_file_cache": "false",
-    }
-)
+
+class _Engine:
+    """DuckDB, without a file of its own."""
+
+    def __init__(self) -> None:
+        self.connection = self._connected()
+
+    def renew(self) -> None:
+        """Begin anew, where DuckDB gave up."""
+        self.connection = self._connected()
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(
+            config={
+                "threads": "1",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                # Under one path there is another body each time.
+                "enable_external_file_cache": "false",
+            }
+        )
+
+
+_ENGINE = _Engine()
 
 
 class UnreadableError(MlpluginError):
@@ -65,8 +82,12 @@ class _Reader:
         else:
             self._file = tempfile.NamedTemporaryFile(buffering=0)  # noqa: SIM115
             path = self._file.name
-        self._engine = _ENGINE.cursor()
-        self._lines = self._engine.sql(_READ % path)
+        try:
+            self._engine = _ENGINE.connection.cursor()
+            self._lines = self._engine.sql(_READ % path)
+        except BaseException:
+            self._file.close()
+            raise
 
     def read(self, body: bytes) -> pa.Table:
         """Read a body."""
@@ -88,6 +109,8 @@ class _Reader:
 
 
 _WAITING: list[_Reader] = []
+_PARENTS: list[_Reader] = []
+_LOCK = threading.Lock()
 
 
 @atexit.register
@@ -96,22 +119,63 @@ def _end() -> None:
         _WAITING.pop().close()
 
 
+def _leave_to_parent() -> None:
+    """In a process that was forked: the files of the readers are still the parent's, too."""
+    _PARENTS.extend(_WAITING)
+    _WAITING.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 def parsed(body: bytes) -> pa.Table:
     """Read lines into the columns `EVENTS`, `answer_count` and `misfit`, unchecked.
 
-    Raises UnreadableError.
+    Raises:
+        UnreadableError: if that is what they are not.
+        StoreUnavailableError: if they cannot be read just now, whatever they are.
     """
     try:
         reader = _WAITING.pop()
     except IndexError:
-        reader = _Reader()
+        reader = _made()
     try:
-        return reader.read(body)
-    except duckdb.Error as fault:
+        found = reader.read(body)
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as fault:
+        _keep(reader)
         raise UnreadableError(str(fault)) from None
-    finally:
+    except duckdb.Error as fault:
+        reader.close()
+        raise _trouble(fault) from fault
+    except BaseException:
+        reader.close()
+        raise
+    _keep(reader)
+    return found
+
+
+def _made() -> _Reader:
+    try:
+        return _Reader()
+    except duckdb.Error as fault:
+        raise _trouble(fault) from fault
+
+
+def _keep(reader: _Reader) -> None:
+    """Have a reader wait for the next body, if few do."""
+    reader.rest()
+    with _LOCK:
         if len(_WAITING) < _MOST_WAITING:
-            reader.rest()
             _WAITING.append(reader)
-        else:
-            reader.close()
+            return
+    reader.close()
+
+
+def _trouble(fault: duckdb.Error) -> StoreUnavailableError:
+    """Give the error for what is no fault of the body; it may be read when it comes again."""
+    if isinstance(fault, duckdb.FatalException | duckdb.InternalException):  # DuckDB gave up
+        with _LOCK:
+            while _WAITING:
+                _WAITING.pop().close()
+            _ENGINE.renew()
+    return StoreUnavailableError(f"batches cannot be read just now: {fault}")
