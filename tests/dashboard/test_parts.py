@@ -363,7 +363,9 @@ def test_a_decision_for_one_client_leaves_a_name_in_the_queue(tmp_path: Path) ->
         assert names()[0] == second
 
 
-def test_what_is_taken_back_waits_again_at_once(tmp_path: Path) -> None:
+def test_what_is_taken_back_waits_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the queue was counted while it was decided on, and is kept for a while."""
     with running(tmp_path) as site:
         site.service.ingest.take(history.SENSOR, ndjson(history.events()))
@@ -378,6 +380,35 @@ def test_what_is_taken_back_waits_again_at_once(tmp_path: Path) -> None:
         assert queue[0] not in names(shared)
         site.service.vetting.take_back(queue[0], None, who="ann")
         assert names(shared) == queue
+        counts = []
+        count = site.service.insight.queue
+        monkeypatch.setattr(
+            site.service.insight, "queue", lambda *asked: counts.append(asked) or count(*asked)
+        )
+        for name in queue[:3]:
+            site.service.vetting.decide(name, "benign", who="ann")
+            assert name not in names(shared)
+        assert counts == [], "what was decided since is left out of what is kept"
+
+
+def test_what_is_taken_back_while_the_queue_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path) as site:
+        site.service.ingest.take(history.SENSOR, ndjson(history.events()))
+        queue = [row["name"] for row in site.service.insight.queue(Asked(), 100)["names"]]
+        site.service.vetting.decide(queue[0], "benign", who="ann")
+        count, shared = site.service.insight.queue, Shared(lambda: 0.0)
+
+        def meanwhile(*asked: object) -> object:
+            found = count(*asked)  # type: ignore[arg-type]
+            monkeypatch.setattr(site.service.insight, "queue", count)
+            site.service.vetting.take_back(queue[0], None, who="ann")
+            return found
+
+        monkeypatch.setattr(site.service.insight, "queue", meanwhile)
+        found = vetting.waiting({"since": links.ALL}, site.service, shared)
+        assert queue[0] in [row["qname"] for row in found]
 
 
 def test_an_end_without_a_beginning(tmp_path: Path) -> None:

@@ -62,6 +62,11 @@ class Shared:
             value: Value = kept.value
             return value
 
+    def forget(self, key: Hashable) -> None:
+        """Have the next who asks for a key not get what is kept."""
+        with self._lock:
+            self._kept.pop(key, None)
+
     def begin(self, key: Hashable, ask: Callable[[], Value]) -> Future[Value]:
         """Ask for what `get` gives, and go on meanwhile; `cancel` what nobody waits for."""
         with self._lock:

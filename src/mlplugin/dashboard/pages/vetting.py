@@ -126,16 +126,17 @@ def waiting(kept: Mapping[str, str], service: Service, shared: Shared) -> list[M
         del said["since"]
     asked = Asked(**said)
 
-    def decided() -> frozenset[tuple[str, Any]]:
-        return frozenset((one.name, one.client) for one in service.vetting.all())
+    def decided() -> frozenset[tuple[Any, ...]]:
+        return frozenset((one.name, one.client, one.scope) for one in service.vetting.all())
 
-    def counted() -> tuple[Any, frozenset[tuple[str, Any]]]:
-        return service.insight.queue(asked, SHOWN), decided()
+    def counted() -> tuple[Any, frozenset[tuple[Any, ...]]]:
+        before = decided()
+        return service.insight.queue(asked, SHOWN), before | decided()
 
     found, without = shared.get(("queue", asked), counted)
-    holding = decided()
-    if without - holding:  # what was taken back since then waits again at once
-        found, _ = shared.get(("queue", asked, holding), counted)
+    if without - decided():  # what was taken back since then waits again at once
+        shared.forget(("queue", asked))
+        found, _ = shared.get(("queue", asked), counted)
     # what was decided for everyone since then is out of the way at once
     decisions, now = service.vetting.current(), datetime.now(UTC)
     return [row for row in found["names"] if decisions.match(row["qname"], None, now) is None]
