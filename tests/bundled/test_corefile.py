@@ -150,6 +150,7 @@ def test_rules_that_forget_what_is_worse(rules: tuple[str, ...], forgets: bool) 
         ("127.0.0.1", LOOPBACK), ("dns://127.0.0.1", LOOPBACK),
         ("127.0.0.1:1053", Endpoint("127.0.0.1", 1053)),
         ("127.0.0.2:1053", Endpoint("0.0.0.0", 1053)), ("[::1]:1053", Endpoint("::", 1053)),
+        ("0.0.0.0:1053", Endpoint("127.0.0.1", 1053)),
     ],
 )  # fmt: skip
 def test_a_server_does_not_ask_itself(target: str, dns: Endpoint) -> None:

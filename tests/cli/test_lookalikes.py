@@ -49,6 +49,8 @@ ADDRESS, MAIL = "looks like an IP address: only names", "looks like an e-mail ad
             "a line of a hosts file: give the names alone, ads.example.com",
         ),
         ("::1\tads.example.com a.b", "a line of a hosts file: give the names alone, ads.example"),
+        ("127.0.0.1 localhost", "a line of a hosts file: give the names alone, localhost"),
+        ("fe80::1%lo0 localhost", "a line of a hosts file: give the names alone, localhost"),
         ("||ads.example.com^", "a rule of an ad blocker: give the name alone, ads.example.com"),
         ("@@||a.example.com^$third-party", "give the name alone, a.example.com"),
         ("hxxps[:]//evil[.]example", "give it as it is, hxxps://evil.example"),

@@ -155,6 +155,7 @@ def test_a_server_that_is_not_there(
 ) -> None:
     """Not a test of a minute, all of whose answers are missing."""
     monkeypatch.setattr(selftest, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     service = assemble(open_store(None, tmp_path), load())
     server = Server(create_app(service), "127.0.0.1", 0)
     where = ["--service", f"http://127.0.0.1:{server.port}", "--dns", f"127.0.0.1:{free_port()}"]

@@ -40,7 +40,6 @@ class Layout:
 
         PROXY protocol headers are taken from this machine alone, so that `replay` can carry
         a capture's client addresses; everyone else's address is the one they send from.
-        What asks for localhost is answered here, as RFC 6761 wants it.
         """
         rules = "".join(f"        on {rule}\n" for rule in self.rules)
         lasting = " or builtin" if self.model_or_builtin else ""
@@ -54,9 +53,6 @@ class Layout:
         allow 127.0.0.1/32 ::1/128
     }}
     errors
-    local {{
-        localhost_prefix off
-    }}
     ready {self.ready}
     prometheus {self.metrics}
     mlplugin {{
@@ -176,8 +172,16 @@ def system_resolvers(lines: Iterable[str] | None = None) -> list[str]:
 def _is(target: str, dns: Endpoint) -> bool:
     """Whether forwarding to a resolver would ask ourselves, round and round."""
     scheme, _, place = target.rpartition("://")
-    there = parse_endpoint(place.partition("%")[0], 53)
+    try:
+        there = parse_endpoint(place.partition("%")[0], 53)
+    except UsageError as fault:
+        raise UsageError(f"--forward {target}: {fault}") from None
     if scheme == "tls" or there.port != dns.port:
         return False
     address, own = ipaddress.ip_address(there.host), ipaddress.ip_address(dns.host)
-    return address == own or (own.is_unspecified and address.is_loopback)
+    ours = own.is_unspecified or own.is_loopback
+    return (
+        address == own
+        or (own.is_unspecified and address.is_loopback)
+        or (address.is_unspecified and ours)
+    )

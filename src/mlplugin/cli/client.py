@@ -36,7 +36,9 @@ UNANSWERED = (
 
 
 class NobodyError(PortError):
-    """Nothing answers at the service's address."""
+    """Nothing answers at the service's address; `listens` if something might be there."""
+
+    listens = False
 
 
 class NotThereError(UsageError):
@@ -101,10 +103,12 @@ class Client:
             raise  # whoever reads our own output has gone; a server that has is an URLError
         except UNANSWERED as fault:
             reason = getattr(fault, "reason", fault)
-            raise NobodyError(
+            nobody = NobodyError(
                 f"no service answers at {self.url} ({reason}): start `mlplugin up`, "
                 "or name it with --service"
-            ) from None
+            )
+            nobody.listens = not isinstance(reason, ConnectionRefusedError)
+            raise nobody from None
 
     def batches(self, answer: http.client.HTTPResponse) -> Iterator[pa.RecordBatch]:
         """Read columns from an answer. Raises PortError where it breaks off."""
@@ -150,9 +154,16 @@ def _patiently(asked: urllib.request.Request, patience: float) -> http.client.HT
 
 
 def service_token() -> str | None:
-    """Give the token that services ask for, as the environment has it; None for none."""
-    place = os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE")
-    if place:
+    """Give the token that services ask for, as the environment has it; None for none.
+
+    Raises UsageError if it cannot be one.
+    """
+    token, name = os.environ.get("MLPLUGIN_SERVICE_TOKEN"), "MLPLUGIN_SERVICE_TOKEN"
+    if place := os.environ.get("MLPLUGIN_SERVICE_TOKEN_FILE"):
         with contextlib.suppress(OSError):
-            return Path(place).read_text(encoding="utf-8").strip()
-    return os.environ.get("MLPLUGIN_SERVICE_TOKEN")
+            token = Path(place).read_text(encoding="utf-8", errors="replace")
+            name = "MLPLUGIN_SERVICE_TOKEN_FILE"
+    token = token.strip() if token else token
+    if token and not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{name} has characters that no token has")
+    return token

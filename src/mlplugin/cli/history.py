@@ -87,7 +87,8 @@ PLACES = (
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Where the history is, if no service runs.  [default: the user's data folder]",
+        help="Where the history is, if no service runs; and models, where they matter.  [default: "
+        "the user's data folder]",
     ),
     click.option(
         "--store",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import platformdirs
+from click.core import ParameterSource
 
+from mlplugin.cli.client import DEFAULT_SERVICE
 from mlplugin.cli.output import Format, format_option
 from mlplugin.errors import UsageError
 
@@ -26,13 +30,21 @@ Examples:
   mlplugin models promote model --names names
   mlplugin models promote model --force
 """
-_data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="The data directory whose model it is.  [default: that of the service that runs here, or "
-    "the user's data folder]",
-)
+
+
+def _place_options(command: Callable[..., object]) -> Callable[..., object]:
+    command = click.option(
+        "--service",
+        metavar="URL",
+        help=f"The service whose models are meant.  [default: {DEFAULT_SERVICE}]",
+    )(command)
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="The data directory whose model it is.  [default: that of the service, if it runs on "
+        "this machine, or the user's data folder]",
+    )(command)
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -43,33 +55,51 @@ _data_option = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of model directories.  [default: where the shipped model and promoted ones lie]",
 )
-@_data_option
+@_place_options
 @format_option
 @click.pass_context
 def models(
-    context: click.Context, *, folder: Path | None, data: Path | None, output_format: Format
+    context: click.Context,
+    *,
+    folder: Path | None,
+    data: Path | None,
+    service: str | None,
+    output_format: Format,
 ) -> None:
     """List the models, each checked, and say which one is in use; promote one, or roll back."""
     if context.invoked_subcommand is None:
-        from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
+        _list(context, folder, data, service, output_format)
 
-        write_models(_registry(context, data), folder, output_format)
+
+def _list(
+    context: click.Context,
+    folder: Path | None,
+    data: Path | None,
+    service: str | None,
+    output_format: Format,
+) -> None:
+    from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
+
+    write_models(_registry(context, data, service, ask=folder is None), folder, output_format)
 
 
 @models.command("list", short_help="List the models, as `mlplugin models` does.")
-@_data_option
+@_place_options
 @format_option
 @click.pass_context
-def list_(context: click.Context, *, data: Path | None, output_format: Format) -> None:
+def list_(
+    context: click.Context, *, data: Path | None, service: str | None, output_format: Format
+) -> None:
     """List the models, each checked, and say which one is in use."""
-    from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
-
-    write_models(_registry(context, data), None, output_format)
+    above = context.parent.params if context.parent is not None else {}
+    if context.get_parameter_source("output_format") is ParameterSource.DEFAULT:
+        output_format = above.get("output_format", output_format)
+    _list(context, above.get("folder"), data, service, output_format)
 
 
 @models.command(epilog=PROMOTE_EXAMPLES, short_help="Put a model in use.")
 @click.argument("model", metavar="DIR|VERSION")
-@_data_option
+@_place_options
 @click.option(
     "--names",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -86,6 +116,7 @@ def promote(
     *,
     model: str,
     data: Path | None,
+    service: str | None,
     names: Path | None,
     force: bool,
     output_format: Format,
@@ -100,23 +131,23 @@ def promote(
     """
     from mlplugin.cli.promoting import put_in_use  # noqa: PLC0415 - slow to import
 
-    put_in_use(_registry(context, data), model, names, output_format, force=force)
+    put_in_use(_registry(context, data, service), model, names, output_format, force=force)
 
 
 @models.command(
     epilog="Example: mlplugin models rollback --data /var/lib/mlplugin",
     short_help="Go back to the model before.",
 )
-@_data_option
+@_place_options
 @click.pass_context
-def rollback(context: click.Context, *, data: Path | None) -> None:
+def rollback(context: click.Context, *, data: Path | None, service: str | None) -> None:
     """Go back to the model that was in use before the last promotion; at the end, the shipped one.
 
     What runs on the data directory takes it up within seconds.
     """
     from mlplugin.cli.promoting import named  # noqa: PLC0415 - slow to import
 
-    entry = _registry(context, data).rollback()
+    entry = _registry(context, data, service).rollback()
     click.echo(f"{named(entry.version)} is in use in place of {entry.previous}", err=True)
 
 
@@ -126,22 +157,34 @@ def rollback(context: click.Context, *, data: Path | None) -> None:
 )
 @click.argument("version", required=False)
 @click.option("--off", is_flag=True, help="Have none.")
-@_data_option
+@_place_options
 @click.pass_context
-def shadow(context: click.Context, *, version: str | None, off: bool, data: Path | None) -> None:
+def shadow(
+    context: click.Context,
+    *,
+    version: str | None,
+    off: bool,
+    data: Path | None,
+    service: str | None,
+) -> None:
     """Have a model that is here judge beside the one in use, and decide nothing.
 
     Plugins whose Corefile says so follow the link `models/shadow` of the data directory.
     """
     if (version is None) != off:
         raise UsageError("name a version, or give --off")
-    _registry(context, data).shadow(version)
+    _registry(context, data, service).shadow(version)
     click.echo(f"{version} is the shadow" if version else "there is no shadow", err=True)
 
 
-def _registry(context: click.Context, data: Path | None) -> Registry:
+def _registry(
+    context: click.Context, data: Path | None, service: str | None, *, ask: bool = True
+) -> Registry:
     from mlplugin.cli.which_model import data_directory  # noqa: PLC0415 - slow to import
     from mlplugin.service.registry import Registry  # noqa: PLC0415
 
-    above = context.parent.params.get("data") if context.parent is not None else None
-    return Registry(data_directory(data or above))
+    above = context.parent.params if context.parent is not None else {}
+    data = data or above.get("data")
+    if data is None and not ask:
+        return Registry(platformdirs.user_data_path("mlplugin", appauthor=False))
+    return Registry(data_directory(data, service or above.get("service") or DEFAULT_SERVICE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -69,11 +70,8 @@ def _open(
 def _require_file(directory: Path | None) -> None:
     from mlplugin.store.duckdb_store import FILE  # noqa: PLC0415 - slow to import
 
-    if directory is not None and not (directory / FILE).exists():
-        raise StoreError(
-            f"there is no history at {directory / FILE}: start `mlplugin up`, or name the place "
-            "with --data"
-        )
+    if directory is not None and not os.path.exists(directory / FILE):  # noqa: PTH110 - no error
+        raise StoreError(f"there is no history at {directory / FILE}: name the place where it is")
 
 
 def _cluster(store: Store) -> ElasticStore | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import urllib.parse
 from pathlib import Path
 
@@ -14,31 +16,51 @@ from mlplugin.model import shipped
 from mlplugin.service.registry import NAME, SHADOW, Registry
 
 ANSWER_SECONDS = 3.0
-HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def data_directory(named: Path | None, service: str = DEFAULT_SERVICE) -> Path:
     """Give the data directory whose models are meant.
 
-    It is the one that was named, or that of a service that runs on this machine, which is told
-    on stderr where it is another one than the user's own, or the user's own.
+    It is the one that was named, or that of a service that runs on this machine, or the user's
+    own. What is not to be expected of that is told on stderr.
     """
     own = platformdirs.user_data_path("mlplugin", appauthor=False)
     if named is not None:
         return named
-    if urllib.parse.urlsplit(service).hostname not in HERE:
+    client = Client(service, ANSWER_SECONDS)
+    if not _is_here(client.url):
         return own
+    meant = f"what is meant are the models in {own}, and others with --data"
     try:
-        said = Client(service, ANSWER_SECONDS).request("/api/v1/models").get("data")
-    except NobodyError:
+        said = _told_by(client)
+    except MlpluginError as fault:
+        if not isinstance(fault, NobodyError) or fault.listens:
+            click.echo(f"mlplugin: {fault}; {meant}", err=True)
         return own
-    except (MlpluginError, AttributeError) as fault:
-        click.echo(f"mlplugin: {fault}; what is meant are the models in {own}", err=True)
+    if said is None or os.path.realpath(said) == os.path.realpath(own):
         return own
-    if said is None or Path(said).resolve() == own.resolve() or not Path(said).is_dir():
-        return own
-    click.echo(f"mlplugin: the service at {service} has its models in {said}", err=True)
-    return Path(said)
+    told = f"mlplugin: the service at {service} has its models in {said}"
+    if os.path.isdir(said) and os.access(said, os.R_OK | os.X_OK):  # noqa: PTH112 - no error
+        click.echo(told, err=True)
+        return Path(said)
+    click.echo(f"{told}, which this user cannot read here; {meant}", err=True)
+    return own
+
+
+def _told_by(client: Client) -> str | None:
+    """Give what a service says of its data directory, None where it says nothing."""
+    answer = client.request("/api/v1/models")
+    said = answer.get("data") if isinstance(answer, dict) else None
+    return said if isinstance(said, str) else None
+
+
+def _is_here(url: str) -> bool:
+    """Whether a service is on this machine for sure."""
+    host = (urllib.parse.urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def directory_of(text: str, registry: Registry, option: str = "") -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -118,7 +119,8 @@ class History:
 
 def check_url(url: str) -> str:
     """Give the URL of a service if it is one. Raises PortError."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise PortError(f"{url!r} is no URL of a service: write http://127.0.0.1:5000")
-    return url
+    with contextlib.suppress(ValueError):  # of brackets that are not closed
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return url
+    raise PortError(f"{url!r} is no URL of a service: write http://127.0.0.1:5000")
