@@ -91,4 +91,7 @@ def test_commands_within_a_group(path: Path) -> None:
         "data": str(path.parent / "data"),
     }
     # What stands before the inner command's name goes before the configuration.
-    assert defaults(command("models"), path) == {"data": str(path.parent / "data")}
+    assert defaults(command("models"), path) == {
+        "data": str(path.parent / "data"),
+        "service": "http://127.0.0.1:8080",
+    }
