@@ -68,19 +68,10 @@ def models(
 ) -> None:
     """List the models, each checked, and say which one is in use; promote one, or roll back."""
     if context.invoked_subcommand is None:
-        _list(context, folder, data, service, output_format)
+        from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
 
-
-def _list(
-    context: click.Context,
-    folder: Path | None,
-    data: Path | None,
-    service: str | None,
-    output_format: Format,
-) -> None:
-    from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
-
-    write_models(_registry(context, data, service, ask=folder is None), folder, output_format)
+        registry = _registry(context, data, service, ask=folder is None)
+        write_models(registry, folder, output_format)
 
 
 @models.command("list", short_help="List the models, as `mlplugin models` does.")
@@ -91,10 +82,13 @@ def list_(
     context: click.Context, *, data: Path | None, service: str | None, output_format: Format
 ) -> None:
     """List the models, each checked, and say which one is in use."""
+    from mlplugin.cli.promoting import write_models  # noqa: PLC0415 - slow to import
+
     above = context.parent.params if context.parent is not None else {}
     if context.get_parameter_source("output_format") is ParameterSource.DEFAULT:
         output_format = above.get("output_format", output_format)
-    _list(context, above.get("folder"), data, service, output_format)
+    folder = above.get("folder")
+    write_models(_registry(context, data, service, ask=folder is None), folder, output_format)
 
 
 @models.command(epilog=PROMOTE_EXAMPLES, short_help="Put a model in use.")
